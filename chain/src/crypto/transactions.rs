@@ -1,0 +1,87 @@
+//! Transaction signatures by ZIP-215 (cofactored): the verdict of a batch is the verdict of its members.
+
+use crate::ids::{PublicKey, Signature};
+use ed25519_zebra::{Signature as ZebraSignature, VerificationKey, VerificationKeyBytes, batch};
+
+/// One signature to check.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedMessage<'a> {
+    /// Who is said to have signed.
+    pub key: PublicKey,
+    /// The bytes that were signed, domain tag and chain id included.
+    pub message: &'a [u8],
+    /// The signature.
+    pub signature: Signature,
+}
+
+/// Whether one signature is valid.
+#[must_use]
+pub fn verify_zip215(signed: SignedMessage<'_>) -> bool {
+    VerificationKey::try_from(signed.key.0).is_ok_and(|key| {
+        key.verify(&ZebraSignature::from_bytes(&signed.signature.0), signed.message).is_ok()
+    })
+}
+
+/// The verdict on each of `signed`, in order. One multi-scalar multiplication if all are valid (12–16 µs a
+/// signature from 64 on, against 32 one by one); if not, halves are tried, so a few bad ones among many
+/// cost a few batches.
+#[must_use]
+pub fn verify_batch(signed: &[SignedMessage<'_>]) -> Vec<bool> {
+    /// Below this a batch is no faster than its members.
+    const SINGLY_MAX: usize = 3;
+    if signed.len() <= SINGLY_MAX {
+        return signed.iter().map(|one| verify_zip215(*one)).collect();
+    }
+    let mut verifier = batch::Verifier::new();
+    for one in signed {
+        let key = VerificationKeyBytes::from(one.key.0);
+        verifier.queue((key, ZebraSignature::from_bytes(&one.signature.0), &one.message));
+    }
+    if verifier.verify(rand::rng()).is_ok() {
+        return vec![true; signed.len()];
+    }
+    let (left, right) = signed.split_at(signed.len() / 2);
+    let mut verdicts = verify_batch(left);
+    verdicts.extend(verify_batch(right));
+    verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Domain, SecretKey, signed_bytes};
+    use crate::ids::ChainId;
+
+    #[test]
+    fn a_batch_agrees_with_its_members() {
+        let chain = ChainId([1; 32]);
+        let keys: Vec<_> = (1..=20).map(|i| SecretKey::from_seed(&[i; 32])).collect();
+        let messages: Vec<_> = (0..20u64).map(|i| signed_bytes(Domain::Transaction, chain, &i)).collect();
+        let signed: Vec<_> = (0..20)
+            .map(|i| {
+                let mut signature = keys[i].sign(Domain::Transaction, chain, &(i as u64));
+                if i % 7 == 3 {
+                    signature.0[40] ^= 1;
+                }
+                SignedMessage { key: keys[i].public(), message: &messages[i], signature }
+            })
+            .collect();
+        let singly: Vec<_> = signed.iter().map(|one| verify_zip215(*one)).collect();
+        assert_eq!(verify_batch(&signed), singly);
+        assert_eq!(singly.iter().filter(|ok| !**ok).count(), 3);
+    }
+
+    /// A small-order key and R with S = 0: valid by ZIP-215, alone and in a batch; never by the strict
+    /// predicate. (One of the vectors of "Taming the many EdDSAs".)
+    #[test]
+    fn small_order_points_get_one_verdict() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        let one =
+            SignedMessage { key: PublicKey(identity), message: b"any", signature: Signature(signature) };
+        assert!(verify_zip215(one));
+        assert_eq!(verify_batch(&[one; 8]), vec![true; 8]);
+    }
+}

@@ -1,0 +1,155 @@
+//! Binary Merkle tree over a list of hashes (transaction ids, receipt hashes), after RFC 6962 §2.1.
+//!
+//! A leaf is hashed with prefix 0, an inner node with prefix 1; a list of n > 1 splits at the largest power
+//! of two below n. The root binds the list's length through the tree's shape and the count in the header.
+
+use crate::ids::MerkleRoot;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::List;
+
+/// Levels of the largest tree that a proof may come from: 2^32 leaves.
+pub const DEPTH_MAX: usize = 32;
+
+type Hash = [u8; 32];
+
+fn leaf(item: &Hash) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[0]).update(item);
+    *hasher.finalize().as_bytes()
+}
+
+fn node(left: &Hash, right: &Hash) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[1]).update(left).update(right);
+    *hasher.finalize().as_bytes()
+}
+
+/// Largest power of two below `n` ≥ 2.
+const fn split(n: usize) -> usize {
+    1 << (usize::BITS - 1 - (n - 1).leading_zeros())
+}
+
+/// Root of the list; of the empty list, BLAKE3 of nothing.
+#[must_use]
+pub fn root(items: &[Hash]) -> MerkleRoot {
+    MerkleRoot(subtree(items))
+}
+
+fn subtree(items: &[Hash]) -> Hash {
+    match items {
+        [] => *blake3::hash(&[]).as_bytes(),
+        [item] => leaf(item),
+        _ => {
+            let (left, right) = items.split_at(split(items.len()));
+            node(&subtree(left), &subtree(right))
+        }
+    }
+}
+
+/// The siblings on the way from a leaf up to the root.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct MerkleProof {
+    /// Position in the list.
+    pub index: u32,
+    /// Length of the list.
+    pub count: u32,
+    /// Sibling digests, leaf's level first.
+    pub siblings: List<crate::ids::MerkleRoot, 0, DEPTH_MAX>,
+}
+
+/// Proof that `items[index]` is at its place; `None` when the index is outside of the list.
+#[must_use]
+pub fn prove(items: &[Hash], index: usize) -> Option<MerkleProof> {
+    if index >= items.len() {
+        return None;
+    }
+    let mut siblings = Vec::new();
+    let (mut rest, mut position) = (items, index);
+    while rest.len() > 1 {
+        let (left, right) = rest.split_at(split(rest.len()));
+        if position < left.len() {
+            siblings.push(MerkleRoot(subtree(right)));
+            rest = left;
+        } else {
+            siblings.push(MerkleRoot(subtree(left)));
+            position -= left.len();
+            rest = right;
+        }
+    }
+    siblings.reverse();
+    Some(MerkleProof {
+        index: u32::try_from(index).ok()?,
+        count: u32::try_from(items.len()).ok()?,
+        siblings: List::new(siblings).ok()?,
+    })
+}
+
+impl MerkleProof {
+    /// Whether `item` is at `index` in the list of `count` with this root.
+    #[must_use]
+    pub fn verify(&self, root: MerkleRoot, item: &Hash) -> bool {
+        let (mut position, mut count) = (self.index as usize, self.count as usize);
+        if position >= count {
+            return false;
+        }
+        // The way down, root first: whether the leaf is in the right half at each level.
+        let mut turns = Vec::with_capacity(DEPTH_MAX);
+        while count > 1 {
+            let left = split(count);
+            turns.push(position >= left);
+            if position >= left {
+                position -= left;
+                count -= left;
+            } else {
+                count = left;
+            }
+        }
+        if turns.len() != self.siblings.len() {
+            return false;
+        }
+        let mut digest = leaf(item);
+        for (right, sibling) in turns.iter().rev().zip(self.siblings.iter()) {
+            digest = if *right { node(&sibling.0, &digest) } else { node(&digest, &sibling.0) };
+        }
+        digest == root.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(n: usize) -> Vec<Hash> {
+        (0..n).map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect()
+    }
+
+    #[test]
+    fn every_leaf_of_every_small_list_is_proven_and_nothing_else() {
+        for n in 1..40 {
+            let list = items(n);
+            let root = root(&list);
+            for i in 0..n {
+                let proof = prove(&list, i).unwrap();
+                assert!(proof.verify(root, &list[i]));
+                assert!(!proof.verify(root, &[9; 32]));
+                let moved = MerkleProof { index: (proof.index + 1) % proof.count, ..proof.clone() };
+                assert!(n == 1 || !moved.verify(root, &list[i]));
+                let mut cut = proof.siblings.to_vec();
+                if cut.pop().is_some() {
+                    assert!(!MerkleProof { siblings: List::new(cut).unwrap(), ..proof }.verify(root, &list[i]));
+                }
+            }
+            assert!(prove(&list, n).is_none());
+        }
+    }
+
+    #[test]
+    fn golden_roots() {
+        let text = |n| hex::encode(root(&items(n)).0);
+        assert_eq!(text(0), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
+        assert_ne!(text(1), text(2));
+        assert_ne!(text(2), text(3));
+    }
+}

@@ -1,0 +1,114 @@
+//! The chain's parameters: set in genesis, part of the state, the same for all.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// Every parameter. All times are milliseconds, all sizes bytes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// Whether a transfer to an account that is not there makes it; otherwise only registered accounts
+    /// hold anything.
+    pub open: bool,
+    /// Most transactions of a block.
+    pub block_transactions_max: u32,
+    /// Most bytes of a block's transactions.
+    pub block_bytes_max: u32,
+    /// How far a block's time may be ahead of a validator's clock (R6).
+    pub max_ahead_ms: u32,
+    /// First time-out of a view; doubles with each failed view (R31).
+    pub timeout_base_ms: u32,
+    /// Largest time-out; no smaller than the worst recovery time.
+    pub timeout_max_ms: u32,
+    /// How often unanswered requests are sent again (R29).
+    pub status_ms: u32,
+    /// A heartbeat block after so long without transactions; 0 is never.
+    pub max_idle_ms: u32,
+    /// How long a primary with a block in flight waits for more transactions.
+    pub batch_wait_ms: u32,
+    /// Heights that may be in flight above the committed tip (W).
+    pub window: u16,
+    /// Most work units of a block.
+    pub block_work_max: u64,
+    /// Work units that an account may save up.
+    pub account_quota_max: u64,
+    /// Work units that an account gets back per height.
+    pub account_quota_per_height: u64,
+    /// Work units that an organisation may save up.
+    pub organisation_quota_max: u64,
+    /// Work units that an organisation gets back per height.
+    pub organisation_quota_per_height: u64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            open: true,
+            block_transactions_max: 10_000,
+            block_bytes_max: 2 * 1024 * 1024,
+            max_ahead_ms: 2_000,
+            timeout_base_ms: 1_000,
+            timeout_max_ms: 120_000,
+            status_ms: 500,
+            max_idle_ms: 0,
+            batch_wait_ms: 2,
+            window: 1,
+            block_work_max: 1_000_000,
+            account_quota_max: u64::MAX,
+            account_quota_per_height: u64::MAX,
+            organisation_quota_max: u64::MAX,
+            organisation_quota_per_height: u64::MAX,
+        }
+    }
+}
+
+/// A parameter outside of its range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("parameter {name} = {value}: allowed are {allowed}")]
+pub struct ParameterError {
+    /// Which.
+    pub name: &'static str,
+    /// What it is.
+    pub value: u64,
+    /// What it may be.
+    pub allowed: &'static str,
+}
+
+impl Parameters {
+    /// # Errors
+    /// Names the first parameter that is out of range.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        let ranges: [(&'static str, u64, std::ops::RangeInclusive<u64>, &'static str); 7] = [
+            ("block_transactions_max", self.block_transactions_max.into(), 1..=20_000, "1 to 20000"),
+            ("block_bytes_max", self.block_bytes_max.into(), 65_536..=3_145_728, "65536 to 3145728"),
+            ("timeout_base_ms", self.timeout_base_ms.into(), 50..=600_000, "50 to 600000"),
+            (
+                "timeout_max_ms",
+                self.timeout_max_ms.into(),
+                u64::from(self.timeout_base_ms)..=86_400_000,
+                "timeout_base_ms to 86400000",
+            ),
+            ("status_ms", self.status_ms.into(), 10..=60_000, "10 to 60000"),
+            ("window", self.window.into(), 1..=64, "1 to 64"),
+            ("batch_wait_ms", self.batch_wait_ms.into(), 0..=1_000, "0 to 1000"),
+        ];
+        for (name, value, range, allowed) in ranges {
+            if !range.contains(&value) {
+                return Err(ParameterError { name, value, allowed });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_in_range_and_others_are_named() {
+        assert_eq!(Parameters::default().check(), Ok(()));
+        let low = Parameters { timeout_max_ms: 5, ..Parameters::default() };
+        assert_eq!(low.check().unwrap_err().name, "timeout_max_ms");
+    }
+}

@@ -1,0 +1,107 @@
+//! The state at one block, as what it changed over its parent.
+
+use super::entry::{StateKey, StateValue, value_hash};
+use super::tree::{KeyHash, LeafSource, Tree, ValueHash};
+use crate::ids::StateRoot;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a block changed: `None` removes the entry.
+pub type Changes = BTreeMap<StateKey, Option<StateValue>>;
+
+/// An entry or digest that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The store failed or holds bytes that do not fit their checksum.
+    #[error("reading the state: {0}")]
+    Store(String),
+    /// A stored leaf does not fit the tree.
+    #[error("the state does not fit its root: {0}")]
+    Tree(String),
+}
+
+impl From<super::tree::Error> for StateError {
+    fn from(error: super::tree::Error) -> Self {
+        Self::Tree(error.to_string())
+    }
+}
+
+/// Reads entries of one version of the state.
+pub trait StateReader {
+    /// The entry's value; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError>;
+}
+
+/// The state after a block: its changes over the parent's version, and the tree over all entries. Versions
+/// form a chain down to the committed one, whose entries are in the store.
+#[derive(Clone)]
+pub struct Version(Arc<Inner>);
+
+struct Inner {
+    /// `None` for the version that the store holds.
+    parent: Option<Version>,
+    changes: Changes,
+    tree: Tree,
+}
+
+impl Version {
+    /// The version that the store holds, with its tree.
+    #[must_use]
+    pub fn stored(tree: Tree) -> Self {
+        Self(Arc::new(Inner { parent: None, changes: Changes::new(), tree }))
+    }
+
+    /// The version after `changes`.
+    ///
+    /// # Errors
+    /// When a leaf that must be read from the store is damaged.
+    pub fn child(&self, source: &impl LeafSource, changes: Changes) -> Result<Self, StateError> {
+        let hashes = changes.iter().map(|(key, value)| {
+            let value: Option<ValueHash> = value.as_ref().map(|value| value_hash(key, value));
+            (key.hash(), value)
+        });
+        let hashes: BTreeMap<KeyHash, Option<ValueHash>> = hashes.collect();
+        let tree = self.0.tree.update(source, &hashes)?;
+        Ok(Self(Arc::new(Inner { parent: Some(self.clone()), changes, tree })))
+    }
+
+    /// The root over all entries.
+    #[must_use]
+    pub fn root(&self) -> StateRoot {
+        StateRoot(self.0.tree.root())
+    }
+
+    /// The tree.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.0.tree
+    }
+
+    /// What the block changed.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        &self.0.changes
+    }
+
+    /// The entry as this version or an unstored ancestor changed it: `None` if none of them did,
+    /// `Some(None)` if it was removed.
+    #[must_use]
+    pub fn overlaid(&self, key: &StateKey) -> Option<Option<&StateValue>> {
+        let mut version = self;
+        loop {
+            if let Some(change) = version.0.changes.get(key) {
+                return Some(change.as_ref());
+            }
+            version = version.0.parent.as_ref()?;
+        }
+    }
+
+    /// The same version once the store holds it: nothing of it stays in memory but the tree.
+    #[must_use]
+    pub fn into_stored(self) -> Self {
+        Self::stored(self.0.tree.clone())
+    }
+}
