@@ -1,0 +1,162 @@
+//! Blocks above the tip: what of each is known, stored, valid and executed.
+
+use crate::message::SealedBlock;
+use crate::time::Time;
+use quorate_chain::{BlockHash, Height, ResultHash};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most blocks above the tip. A block is only taken in for a slot of the window, for an anchor or because it
+/// was asked for, so only many failed views in a row come near.
+const BLOCKS_MAX: usize = 1024;
+
+/// A question to the driver and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked<T> {
+    No,
+    Waiting,
+    Answer(T),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) block: SealedBlock,
+    pub(super) stored: Asked<()>,
+    pub(super) valid: Asked<bool>,
+    pub(super) executed: Asked<ResultHash>,
+    /// R43: prepared by this replica in some view; stays until a commit at or above its height.
+    pub(super) prepared: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocks {
+    entries: BTreeMap<BlockHash, Entry>,
+    /// Bodies asked for, and when.
+    fetching: BTreeMap<BlockHash, Time>,
+}
+
+impl Blocks {
+    pub(super) fn get(&self, hash: BlockHash) -> Option<&Entry> {
+        self.entries.get(&hash)
+    }
+
+    pub(super) fn get_mut(&mut self, hash: BlockHash) -> Option<&mut Entry> {
+        self.entries.get_mut(&hash)
+    }
+
+    /// Takes in a block; false when there is no room.
+    pub(super) fn insert(&mut self, block: &SealedBlock) -> bool {
+        if self.entries.len() >= BLOCKS_MAX && !self.entries.contains_key(&block.hash()) {
+            return false;
+        }
+        self.fetching.remove(&block.hash());
+        self.entries.entry(block.hash()).or_insert_with(|| Entry {
+            block: block.clone(),
+            stored: Asked::No,
+            valid: Asked::No,
+            executed: Asked::No,
+            prepared: false,
+        });
+        true
+    }
+
+    pub(super) fn stored(&mut self, hash: BlockHash) {
+        if let Some(entry) = self.entries.get_mut(&hash) {
+            entry.stored = Asked::Answer(());
+        }
+    }
+
+    pub(super) fn executed(&mut self, hash: BlockHash, result: ResultHash) {
+        if let Some(entry) = self.entries.get_mut(&hash) {
+            entry.executed = Asked::Answer(result);
+        }
+    }
+
+    pub(super) fn result(&self, hash: BlockHash) -> Option<ResultHash> {
+        match self.entries.get(&hash)?.executed {
+            Asked::Answer(result) => Some(result),
+            _ => None,
+        }
+    }
+
+    /// Whether a block and all its ancestors above `tip` are durable. What is not here is at or below the tip.
+    pub(super) fn stored_down_to(&self, mut hash: BlockHash, tip: Height) -> bool {
+        while let Some(entry) = self.entries.get(&hash) {
+            if entry.block.height() <= tip {
+                break;
+            }
+            if entry.stored != Asked::Answer(()) {
+                return false;
+            }
+            hash = entry.block.header().parent;
+        }
+        true
+    }
+
+    /// The blocks from `tip + 1` up to `hash`, ascending.
+    ///
+    /// # Errors
+    /// The hash of the first one missing on the way down, or of the one that should have been the tip.
+    pub(super) fn path_from(
+        &self,
+        tip: (Height, BlockHash),
+        hash: BlockHash,
+    ) -> Result<Vec<SealedBlock>, Broken> {
+        let mut path = Vec::new();
+        let mut next = hash;
+        loop {
+            let entry = self.entries.get(&next).ok_or(Broken::Missing(next))?;
+            let (height, parent) = (entry.block.height(), entry.block.header().parent);
+            path.push(entry.block.clone());
+            if height <= tip.0.next() {
+                if height == tip.0.next() && parent == tip.1 {
+                    path.reverse();
+                    return Ok(path);
+                }
+                return Err(Broken::Fork { height: height.previous(), other: parent });
+            }
+            next = parent;
+        }
+    }
+
+    /// Whether a body should be asked for now; at most once every `again_ms`.
+    pub(super) fn fetch(&mut self, hash: BlockHash, now: Time, again_ms: u64) -> bool {
+        let due = self.fetching.get(&hash).is_none_or(|asked| *asked + again_ms <= now);
+        if due && (self.fetching.len() < BLOCKS_MAX || self.fetching.contains_key(&hash)) {
+            self.fetching.insert(hash, now);
+        }
+        due
+    }
+
+    pub(super) fn is_fetching(&self, hash: BlockHash) -> bool {
+        self.fetching.contains_key(&hash)
+    }
+
+    pub(super) fn stop_fetching(&mut self) {
+        self.fetching.clear();
+    }
+
+    /// R43: everything at or below the tip goes; R23: tentative results of what does not descend from it are
+    /// the driver's to drop when it commits.
+    pub(super) fn forget(&mut self, tip: Height) {
+        self.entries.retain(|_, entry| entry.block.height() > tip);
+    }
+
+    /// R23: blocks that are not in `keep` and were never prepared go.
+    pub(super) fn drop_others(&mut self, keep: &BTreeSet<BlockHash>) {
+        self.entries.retain(|hash, entry| entry.prepared || keep.contains(hash));
+    }
+}
+
+/// Why there is no path from the tip up to a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// This block is not here.
+    Missing(BlockHash),
+    /// The way down ends at another block than the tip.
+    Fork {
+        /// Height of the other block.
+        height: Height,
+        /// The other block.
+        other: BlockHash,
+    },
+}

@@ -1,0 +1,150 @@
+//! Certificates and what follows from them: execution in order, the committed tip, forgetting (R8, R22, R36,
+//! R42, R43).
+
+use super::blocks::Broken;
+use super::effect::{Effect, Halt};
+use super::{AHEAD_MAX, DECIDED_MAX, RECENT_MAX, Replica, Tip};
+use crate::message::SealedBlock;
+use quorate_chain::{BlockHash, CommitCertificate, Height};
+
+impl Replica {
+    /// A commit certificate, made here or verified (R34, R35).
+    pub(super) fn on_certificate(&mut self, certificate: CommitCertificate) {
+        let height = certificate.height;
+        self.commit_view = self.commit_view.max(Some(certificate.view));
+        if self
+            .highest_commit
+            .as_ref()
+            .is_none_or(|highest| (highest.height, highest.view) < (certificate.height, certificate.view))
+        {
+            self.highest_commit = Some(certificate.clone());
+        }
+        if height <= self.tip.height {
+            if let Some((own, _)) = self.recent.get(&height).filter(|(own, _)| *own != certificate.block_hash)
+            {
+                let (own, other) = (*own, certificate.block_hash);
+                self.halt(Halt::Chain { height, view: certificate.view, own, other });
+            }
+        } else if self.decided.len() < DECIDED_MAX || height == self.tip.height.next() {
+            self.decided.entry(height).or_insert(certificate);
+        }
+    }
+
+    /// A body that was asked for by its hash; nobody can slip in another.
+    pub(super) fn on_block(&mut self, block: SealedBlock) {
+        if block.height() > self.tip.height && self.blocks.is_fetching(block.hash()) {
+            self.blocks.insert(&block);
+        }
+    }
+
+    /// A block from sync. Its certificate is for it, or for a descendant that came with it.
+    pub(super) fn on_certified(&mut self, block: SealedBlock, certificate: CommitCertificate) {
+        let reach = self.tip.height.0 + self.config.window + AHEAD_MAX;
+        if block.height() <= self.tip.height || block.height().0 > reach {
+            return;
+        }
+        if certificate.block_hash == block.hash() || certificate.height > block.height() {
+            self.blocks.insert(&block);
+            self.on_certificate(certificate);
+        }
+    }
+
+    /// Executes and commits whatever is certified, in ascending height.
+    pub(super) fn decide(&mut self) {
+        while self.halted.is_none() {
+            let Some(certificate) = self.decided.values().next().cloned() else { return };
+            if !self.decide_first(&certificate) {
+                return;
+            }
+        }
+    }
+
+    /// Commits the block above the tip on the way to the lowest certificate; false if something is missing.
+    fn decide_first(&mut self, certificate: &CommitCertificate) -> bool {
+        let tip = (self.tip.height, self.tip.block);
+        let path = match self.blocks.path_from(tip, certificate.block_hash) {
+            Ok(path) => path,
+            Err(Broken::Missing(hash)) => {
+                self.fetch_decided(hash, certificate);
+                return false;
+            }
+            Err(Broken::Fork { height, other }) => {
+                self.halt(Halt::Chain { height, view: certificate.view, own: self.tip.block, other });
+                return false;
+            }
+        };
+        let Some(first) = path.first().cloned() else { return false };
+        if first.header().parent_result != self.tip.result {
+            let (own, certified) = (self.tip.result, first.header().parent_result);
+            self.halt(Halt::Result { height: self.tip.height, block: self.tip.block, own, certified });
+            return false;
+        }
+        self.store_and_execute(first.hash());
+        let Some(own) = self.blocks.result(first.hash()) else { return false };
+        // R22: the child's header binds its parent's result.
+        let certified = path.get(1).map_or(certificate.result_hash, |child| child.header().parent_result);
+        if own != certified {
+            self.halt(Halt::Result { height: first.height(), block: first.hash(), own, certified });
+            return false;
+        }
+        self.commit_block(&first, certificate.clone(), &path);
+        true
+    }
+
+    fn fetch_decided(&mut self, hash: BlockHash, certificate: &CommitCertificate) {
+        if certificate.height > self.tip.height.next() {
+            let signers = certificate.signatures.iter().map(|s| s.validator);
+            if let Some(peer) = signers.into_iter().find(|v| Some(*v) != self.config.me) {
+                self.sync_with(peer, certificate.height);
+            }
+        } else if self.blocks.fetch(hash, self.now.time, self.config.status_ms) {
+            self.out.push(Effect::FetchBlock(hash));
+        }
+    }
+
+    fn commit_block(&mut self, block: &SealedBlock, certificate: CommitCertificate, path: &[SealedBlock]) {
+        let (height, hash) = (block.height(), block.hash());
+        let Some(result) = self.blocks.result(hash) else { return };
+        let headers = path.iter().skip(1).map(|block| block.header().clone()).collect();
+        self.out.push(Effect::Commit {
+            block: block.clone(),
+            certificate: certificate.clone(),
+            path: headers,
+        });
+        let timestamp_ms = block.header().timestamp_ms;
+        self.tip = Tip { height, block: hash, result, timestamp_ms, certificate: Some(certificate) };
+        self.recent.insert(height, (hash, result));
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_first();
+        }
+        // R8: the certificate overrides the accepted chain.
+        if self.chain.get(&height).is_some_and(|accepted| *accepted != hash) {
+            self.chain.split_off(&height);
+        }
+        if let Some(accepted) = self.accepted_at.get(&height) {
+            self.timeout.committed(self.now.time.0.saturating_sub(accepted.0));
+        }
+        self.forget(height);
+        // R32: each commit above the own tip restarts the timer.
+        self.timers.stop_progress();
+        self.withdraw_ask();
+    }
+
+    /// R42, R43: what a commit has settled goes; the anchor's height stays open while it is voted on (R17).
+    fn forget(&mut self, tip: Height) {
+        let anchor = self.anchor.height;
+        let settled = |height: &Height| *height > tip || *height == anchor;
+        self.chain.retain(|height, _| settled(height));
+        self.prepared.retain(|height, _| settled(height));
+        self.own_prepares.retain(|height, _| settled(height));
+        self.own_commits.retain(|height, _| settled(height));
+        self.accepted_at.retain(|height, _| *height > tip);
+        self.decided.retain(|height, _| *height > tip);
+        self.proposals.retain(|height, _| *height > tip);
+        self.votes.forget(tip, anchor);
+        self.blocks.forget(tip);
+        if self.sync_asked.is_some_and(|(to, _)| to <= tip) {
+            self.sync_asked = None;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The primary's part: lease, batch, proposal (R6, R10).
+
+use super::blocks::Asked;
+use super::effect::Effect;
+use super::{Replica, normal::Parent};
+use crate::message::{SealedBlock, Unsigned};
+use crate::record::Record;
+use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
+use quorate_chain::codec::List;
+use quorate_chain::{Block, BlockHash, Header, Height, TimestampMs, Transaction};
+
+/// Heights that one lease covers. A restarted primary proposes none of them again, so it should be small; it
+/// costs one record in so many heights.
+const LEASE_HEIGHTS: u64 = 64;
+
+impl Replica {
+    /// The parent of the block to be proposed next, if there is anything to propose and it may be.
+    fn next_parent(&self) -> Option<Parent> {
+        if !self.is_primary() || !self.votes_now() {
+            return None;
+        }
+        let parent = self.parent()?;
+        let height = parent.height.next();
+        let free = height > self.proposed_up_to && !self.own_prepares.contains_key(&height);
+        (self.within_window(height) && free).then_some(parent)
+    }
+
+    /// Asks for a batch when the next block could be proposed and transactions wait.
+    pub(super) fn propose(&mut self) {
+        if !self.pending {
+            return;
+        }
+        let Some(parent) = self.next_parent() else { return };
+        let height = parent.height.next();
+        if !self.leased(height) || self.batch_requested == Some(parent.block) {
+            return;
+        }
+        self.batch_requested = Some(parent.block);
+        self.out.push(Effect::RequestBatch { parent: parent.block, height });
+    }
+
+    /// R10: before the first proposal in a view, and again ahead of need, a durable lease.
+    fn leased(&mut self, height: Height) -> bool {
+        if let Some((max, _)) = self.lease_asked.take_if(|(_, id)| *id <= self.persisted) {
+            self.lease = max;
+        }
+        if self.lease_asked.is_none() && height.0 + LEASE_HEIGHTS / 4 > self.lease.0 {
+            let max = Height(height.0 + LEASE_HEIGHTS);
+            let id = self.persist(Record::Lease(self.view, max));
+            self.lease_asked = Some((max, id));
+        }
+        height <= self.lease
+    }
+
+    pub(super) fn on_batch(&mut self, parent: BlockHash, transactions: Vec<Transaction>) {
+        if self.batch_requested != Some(parent) {
+            return;
+        }
+        self.batch_requested = None;
+        if transactions.is_empty() {
+            self.pending = false;
+            return;
+        }
+        let Some(parent) = self.next_parent().filter(|next| next.block == parent) else { return };
+        let Some(block) = self.make_block(&parent, transactions) else { return };
+        if self.blocks.insert(&block) {
+            self.proposed_up_to = block.height();
+            if let Some(entry) = self.blocks.get_mut(block.hash()) {
+                // The batch was chosen by the same rules on the same state.
+                entry.valid = Asked::Answer(true);
+            }
+            self.broadcast(Unsigned::Proposal(self.config.context.epoch, self.view, block));
+        }
+    }
+
+    fn make_block(&self, parent: &Parent, transactions: Vec<Transaction>) -> Option<SealedBlock> {
+        let header = Header {
+            version: PROTOCOL_VERSION,
+            height: parent.height.next(),
+            epoch: self.config.context.epoch,
+            parent: parent.block,
+            // R6: the primary uses max(own clock, parent time + 1 ms).
+            timestamp_ms: self.now.clock.max(TimestampMs(parent.timestamp_ms.0 + 1)),
+            transactions_root: transactions_root(&transactions),
+            transaction_count: u32::try_from(transactions.len()).ok()?,
+            parent_result: parent.result,
+            proposer: self.config.me?,
+        };
+        SealedBlock::new(Block { header, transactions: List::new(transactions).ok()? })
+    }
+}

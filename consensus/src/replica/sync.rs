@@ -1,0 +1,196 @@
+//! Keeping up and helping others to keep up: timers, status, resending (R28–R34, R48).
+
+use super::effect::Effect;
+use super::timers::Timers;
+use super::{Phase, Replica};
+use crate::message::{AnchorKind, Message, Outgoing, Signed, Status, Unsigned};
+use quorate_chain::{Height, ValidatorIndex};
+use std::sync::Arc;
+
+/// A replica in no hurry says where it is every so many `status_ms`.
+const IDLE_STATUS_FACTOR: u64 = 4;
+
+/// Kinds of helping answers; each goes to one validator at most once every `status_ms` (R30).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Help {
+    NewView,
+    Status,
+}
+
+impl Replica {
+    /// Timers that are due (the table is in `timers.rs`).
+    pub(super) fn on_tick(&mut self) {
+        let now = self.now.time;
+        Timers::due(&mut self.timers.early_proposal, now);
+        if Timers::due(&mut self.timers.half, now) {
+            self.on_half_time();
+        }
+        if Timers::due(&mut self.timers.progress, now) {
+            self.on_timeout();
+        }
+        if Timers::due(&mut self.timers.resend, now) {
+            self.resend();
+        }
+    }
+
+    /// R28, R32: whether the timer runs.
+    fn is_waiting(&self) -> bool {
+        if self.config.me.is_none() || self.halted.is_some() {
+            return false;
+        }
+        match self.phase {
+            Phase::Normal => {
+                let uncommitted = self.chain.last_key_value().is_some_and(|(h, _)| *h > self.tip.height);
+                let anchor = self.anchor.kind == AnchorKind::Prepared && self.anchor.height > self.tip.height;
+                self.pending || uncommitted || anchor
+            }
+            Phase::Changing { target } => self.asks.at_least(target) >= self.quorum.q(),
+        }
+    }
+
+    pub(super) fn arm_timers(&mut self) {
+        let now = self.now.time;
+        self.timers.resend.get_or_insert(now + self.config.status_ms);
+        let timeout_ms = self.timeout.ms();
+        if self.is_waiting() {
+            if self.timers.progress.is_none() {
+                self.timers.progress = Some(now + timeout_ms);
+                self.timers.half = Some(now + timeout_ms / 2);
+            }
+        } else {
+            self.timers.progress = None;
+            if self.phase == Phase::Normal {
+                self.timers.half = None;
+            } else {
+                // R33: while changing, whether the timer runs or not.
+                self.timers.half.get_or_insert(now + timeout_ms / 2);
+            }
+        }
+    }
+
+    /// R33: half of the time has passed without progress. A primary sends its proposals again.
+    fn on_half_time(&mut self) {
+        self.send_status();
+        self.out.push(Effect::RelayTransactions);
+        let mine = self.proposals.values().filter(|p| self.is_primary() && p.view == self.view);
+        let again: Vec<_> = mine.map(|p| Message::Proposal(Arc::clone(p))).collect();
+        for proposal in again {
+            self.out.push(Effect::Broadcast(Outgoing::Signed(proposal)));
+        }
+    }
+
+    /// R29, R48: what has not been answered is sent again.
+    fn resend(&mut self) {
+        let waiting = self.is_waiting();
+        let status_due = self
+            .status_sent
+            .is_none_or(|sent| sent + IDLE_STATUS_FACTOR * self.config.status_ms <= self.now.time);
+        if waiting || status_due {
+            self.send_status();
+        }
+        if self.config.me.is_none() || self.halted.is_some() {
+            return;
+        }
+        if let Phase::Changing { .. } = self.phase {
+            if let Some(record) = self.view_change.clone().filter(|r| self.is_durable(r)) {
+                self.broadcast_view_change(&record);
+            }
+        } else {
+            self.resend_votes();
+            if let Some(new_view) = self.new_view.clone().filter(|_| self.is_primary() && waiting) {
+                let message = Message::NewView(new_view);
+                self.out.push(Effect::Broadcast(Outgoing::Signed(message)));
+            }
+        }
+        if let Some((ask, _)) = self.own_ask.filter(|_| self.start_record <= self.persisted) {
+            self.broadcast(Unsigned::Ask(ask));
+        }
+    }
+
+    /// A ViewChange leaves only once its record is durable (R12).
+    fn is_durable(&self, record: &crate::record::ViewChangeRecord) -> bool {
+        !self.withheld.iter().any(|(_, m)| matches!(m, super::Withheld::ViewChange(w) if **w == *record))
+    }
+
+    fn resend_votes(&mut self) {
+        let prepares = self.own_prepares.values().filter(|cast| cast.released).map(|cast| cast.vote);
+        let commits = self.own_commits.values().filter(|cast| cast.released).map(|cast| cast.vote);
+        let votes: Vec<_> = prepares.map(Unsigned::Prepare).chain(commits.map(Unsigned::Commit)).collect();
+        for vote in votes {
+            self.broadcast(vote);
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            epoch: self.config.context.epoch,
+            view: self.view,
+            tip: self.tip.height,
+            tip_block: self.tip.block,
+            prepared: self.prepared.last_key_value().map_or(self.tip.height, |(height, _)| *height),
+        }
+    }
+
+    pub(super) fn send_status(&mut self) {
+        if self.config.me.is_some() {
+            self.status_sent = Some(self.now.time);
+            let status = self.status();
+            self.broadcast(Unsigned::Status(status));
+        }
+    }
+
+    pub(super) fn on_status(&mut self, status: &Signed<Status>) {
+        let Status { view, tip, .. } = status.payload;
+        let signer = status.signer;
+        if Some(signer) == self.config.me {
+            return;
+        }
+        self.asks.status(signer, view);
+        if tip > self.tip.height {
+            self.sync_with(signer, tip);
+        }
+        if view < self.view {
+            self.help_to_view(signer);
+        }
+        if tip < self.tip.height || view > self.view {
+            self.look_up_to(signer);
+        }
+    }
+
+    /// R34: somebody has more; fetch it, from one at a time.
+    pub(super) fn sync_with(&mut self, peer: ValidatorIndex, to: Height) {
+        let due = self.sync_asked.is_none_or(|(asked, at)| {
+            to > asked && at < self.now.time || at + self.config.status_ms <= self.now.time
+        });
+        if due {
+            self.sync_asked = Some((to, self.now.time));
+            self.out.push(Effect::Sync { peer, to });
+        }
+    }
+
+    fn may_help(&mut self, peer: ValidatorIndex, help: Help) -> bool {
+        let now = self.now.time;
+        let again = self.helped.get(&(peer, help)).is_none_or(|at| *at + self.config.status_ms <= now);
+        let allowed = again && Some(peer) != self.config.me;
+        if allowed {
+            self.helped.insert((peer, help), now);
+        }
+        allowed
+    }
+
+    /// R30: the NewView of the own view, for whoever is below it.
+    pub(super) fn help_to_view(&mut self, peer: ValidatorIndex) {
+        let Some(new_view) = self.new_view.clone() else { return };
+        if self.may_help(peer, Help::NewView) {
+            self.out.push(Effect::Send(peer, Outgoing::Signed(Message::NewView(new_view))));
+        }
+    }
+
+    /// R33: tells a validator that is elsewhere where this replica is, so that each can help the other.
+    pub(super) fn look_up_to(&mut self, peer: ValidatorIndex) {
+        if self.config.me.is_some() && self.may_help(peer, Help::Status) {
+            let status = self.status();
+            self.out.push(Effect::Send(peer, Outgoing::Own(Unsigned::Status(status))));
+        }
+    }
+}

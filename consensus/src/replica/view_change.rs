@@ -1,0 +1,141 @@
+//! Asking for a view, and falling silent for it (R13, R18, R26–R28; PBFT §4.4).
+
+use super::effect::{Effect, Evidence};
+use super::{Phase, Replica, Withheld};
+use crate::message::{
+    Ask, AskCounter, CommitClaim, PrepareClaim, Signed, Unsigned, ViewChange, ViewChangeClaims,
+};
+use crate::record::{Record, ViewChangeRecord};
+use quorate_chain::{Height, View};
+use std::sync::Arc;
+
+impl Replica {
+    /// The highest view of which this replica holds a certificate (R18).
+    fn certificate_view(&self) -> Option<View> {
+        self.highest_prepared.as_ref().map(|p| p.vote.view).max(self.commit_view)
+    }
+
+    /// R26, R28: the timer has expired. Normal: ask for the next view and keep voting. Changing: ask for the
+    /// view after the target.
+    pub(super) fn on_timeout(&mut self) {
+        let from = match self.phase {
+            Phase::Normal => self.view,
+            Phase::Changing { target } => target,
+        };
+        // R18: never for a view of which a certificate is at hand.
+        let target = Some(from).max(self.certificate_view()).unwrap_or(from).next();
+        if self.own_ask.is_some_and(|(ask, _)| ask.target >= target) {
+            return;
+        }
+        // R26: what must be committed in the own view before the ask is withdrawn.
+        let accepted = self.chain.last_key_value().map_or(Height::ZERO, |(height, _)| *height);
+        let goal = accepted.max(self.anchor.height).max(self.tip.height.next());
+        self.ask(target, goal);
+    }
+
+    fn ask(&mut self, target: View, goal: Height) {
+        let counter = AskCounter { start: self.starts, sequence: self.next_ask_sequence };
+        self.next_ask_sequence += 1;
+        let ask = Ask { epoch: self.config.context.epoch, target, counter };
+        self.own_ask = Some((ask, goal));
+        self.withhold(self.start_record, Withheld::Ask(ask));
+    }
+
+    /// R26: a Normal replica whose view has made up for the delay takes its ask back.
+    pub(super) fn withdraw_ask(&mut self) {
+        let Some((ask, goal)) = self.own_ask else { return };
+        let own_view = self.tip.certificate.as_ref().is_some_and(|c| c.view == self.view);
+        if self.phase == Phase::Normal && ask.target > self.view && self.tip.height >= goal && own_view {
+            self.ask(self.view, Height::ZERO);
+        }
+    }
+
+    pub(super) fn on_ask(&mut self, ask: &Signed<Ask>) {
+        self.asks.ask(ask.signer, &ask.payload);
+        self.follow_asks();
+    }
+
+    pub(super) fn on_view_change(&mut self, view_change: &Arc<ViewChange>) {
+        let target = view_change.claims.payload.target;
+        if let Some(known) = self.asks.view_change(view_change) {
+            let pair = Box::new((known, view_change.claims.clone()));
+            self.out.push(Effect::Evidence(Evidence::ViewChanges(pair)));
+        }
+        if target <= self.view {
+            // R30: it has missed the NewView.
+            self.help_to_view(view_change.claims.signer);
+            return;
+        }
+        self.follow_asks();
+        self.make_new_view();
+    }
+
+    /// R26, R27: at f+1 asks above the own view, fall silent and change to the view that f+1 ask for.
+    pub(super) fn follow_asks(&mut self) {
+        if self.config.me.is_none() || self.halted.is_some() {
+            return;
+        }
+        let Some(target) = self.asks.nth_highest(self.quorum.one_honest()) else { return };
+        let own_target = match self.phase {
+            Phase::Normal => self.view,
+            Phase::Changing { target } => target,
+        };
+        if target <= self.view || target <= own_target {
+            return;
+        }
+        // R18 goes first: of this view there is a certificate, so there is a NewView to be fetched.
+        if self.certificate_view() >= Some(target) {
+            self.send_status();
+            return;
+        }
+        self.change_to(target);
+    }
+
+    fn change_to(&mut self, target: View) {
+        self.phase = Phase::Changing { target };
+        self.timeout.failed();
+        self.timers.stop_progress();
+        self.batch_requested = None;
+        // R13: votes that have not left never will.
+        self.withheld.retain(|(_, message)| matches!(message, Withheld::Ask(_)));
+        let record = self.view_change_record(target);
+        let id = self.persist(Record::ViewChange(record.clone()));
+        self.view_change = Some(record.clone());
+        self.withhold(id, Withheld::ViewChange(Box::new(record)));
+    }
+
+    /// R18: the highest C by height and the highest P by key.
+    fn view_change_record(&self, target: View) -> ViewChangeRecord {
+        let context = &self.config.context;
+        let committed = match &self.highest_commit {
+            Some(c) => CommitClaim {
+                view: Some(c.view),
+                height: c.height,
+                block: c.block_hash,
+                result: c.result_hash,
+            },
+            None => CommitClaim {
+                view: None,
+                height: context.start_height,
+                block: context.start_block,
+                result: context.start_result,
+            },
+        };
+        let prepared = self.highest_prepared.as_ref().map(|p| PrepareClaim {
+            view: p.vote.view,
+            height: p.vote.height,
+            block: p.vote.block,
+        });
+        ViewChangeRecord {
+            claims: ViewChangeClaims { epoch: context.epoch, target, committed, prepared },
+            committed: self.highest_commit.clone(),
+            prepared: self.highest_prepared.clone(),
+        }
+    }
+
+    /// R12: byte for byte as it was recorded.
+    pub(super) fn broadcast_view_change(&mut self, record: &ViewChangeRecord) {
+        let ViewChangeRecord { claims, committed, prepared } = record.clone();
+        self.broadcast(Unsigned::ViewChange(claims, committed, prepared));
+    }
+}

@@ -1,0 +1,106 @@
+//! Votes by height and validator: the latest view's only, so that nobody can fill more than its place.
+
+use crate::message::Signed;
+use crate::replica::effect::Evidence;
+use quorate_chain::certificate::{CommitVote, PrepareVote, Signatures, ValidatorSignature};
+use quorate_chain::codec::List;
+use quorate_chain::{CommitCertificate, Height, PreparedCertificate, ValidatorIndex, View};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    prepare: Option<Signed<PrepareVote>>,
+    commit: Option<Signed<CommitVote>>,
+}
+
+/// Bounded by heights (the caller's window) × validators × 2.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Votes {
+    slots: BTreeMap<Height, BTreeMap<ValidatorIndex, Slot>>,
+}
+
+/// What became of a vote that came in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// It is new.
+    New,
+    /// It was there, or a later view's is.
+    Old,
+    /// The same validator has voted otherwise in the same view.
+    Conflict(Box<Evidence>),
+}
+
+impl Votes {
+    pub(super) fn prepare(&mut self, vote: &Signed<PrepareVote>) -> Counted {
+        let slot = self.slots.entry(vote.payload.height).or_default().entry(vote.signer).or_default();
+        match &slot.prepare {
+            Some(known) if known.payload == vote.payload || known.payload.view > vote.payload.view => {
+                Counted::Old
+            }
+            Some(known) if known.payload.view == vote.payload.view => {
+                Counted::Conflict(Box::new(Evidence::Prepares(known.clone(), vote.clone())))
+            }
+            _ => {
+                slot.prepare = Some(vote.clone());
+                Counted::New
+            }
+        }
+    }
+
+    pub(super) fn commit(&mut self, vote: &Signed<CommitVote>) -> Counted {
+        let slot = self.slots.entry(vote.payload.height).or_default().entry(vote.signer).or_default();
+        match &slot.commit {
+            Some(known) if known.payload == vote.payload || known.payload.view > vote.payload.view => {
+                Counted::Old
+            }
+            Some(known) if known.payload.view == vote.payload.view => {
+                Counted::Conflict(Box::new(Evidence::Commits(known.clone(), vote.clone())))
+            }
+            _ => {
+                slot.commit = Some(vote.clone());
+                Counted::New
+            }
+        }
+    }
+
+    /// P for exactly this vote, once q validators have cast it (R2).
+    pub(super) fn prepared(&self, vote: &PrepareVote, quorum: usize) -> Option<PreparedCertificate> {
+        let votes = self.slots.get(&vote.height)?.values().filter_map(|slot| slot.prepare.as_ref());
+        let signatures = signatures(votes.filter(|v| v.payload == *vote), quorum)?;
+        Some(PreparedCertificate { vote: *vote, signatures })
+    }
+
+    /// C for exactly this vote, once q validators have cast it (R2).
+    pub(super) fn committed(&self, vote: &CommitVote, quorum: usize) -> Option<CommitCertificate> {
+        let votes = self.slots.get(&vote.height)?.values().filter_map(|slot| slot.commit.as_ref());
+        let signatures = signatures(votes.filter(|v| v.payload == *vote), quorum)?;
+        Some(CommitCertificate {
+            epoch: vote.epoch,
+            view: vote.view,
+            height: vote.height,
+            block_hash: vote.block,
+            result_hash: vote.result,
+            signatures,
+        })
+    }
+
+    /// R44: Prepares of views below `view` go when it is entered. Late Commits may still make a C (R35).
+    pub(super) fn enter(&mut self, view: View) {
+        for slot in self.slots.values_mut().flat_map(BTreeMap::values_mut) {
+            if slot.prepare.as_ref().is_some_and(|vote| vote.payload.view < view) {
+                slot.prepare = None;
+            }
+        }
+    }
+
+    /// R42: heights up to `tip` are settled, but for the one at which the view's anchor is voted on again.
+    pub(super) fn forget(&mut self, tip: Height, anchor: Height) {
+        self.slots.retain(|height, _| *height > tip || *height == anchor);
+    }
+}
+
+fn signatures<'a, T: 'a>(votes: impl Iterator<Item = &'a Signed<T>>, quorum: usize) -> Option<Signatures> {
+    let signatures: Vec<_> =
+        votes.map(|vote| ValidatorSignature { validator: vote.signer, signature: vote.signature }).collect();
+    if signatures.len() < quorum { None } else { List::new(signatures).ok() }
+}
