@@ -1,0 +1,3 @@
+//! The ledger: a journal is the truth.
+
+pub mod journal;
