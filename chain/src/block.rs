@@ -7,8 +7,8 @@
 use crate::codec::List;
 use crate::crypto::{Domain, hash};
 use crate::ids::{
-    BlockHash, Epoch, Height, MerkleRoot, ResultHash, StateRoot, TimestampMs, TransactionId,
-    ValidatorIndex, ValidatorSetHash,
+    BlockHash, Epoch, Height, MerkleRoot, ResultHash, StateRoot, TimestampMs, TransactionId, ValidatorIndex,
+    ValidatorSetHash,
 };
 use crate::merkle;
 use crate::transaction::Transaction;
@@ -110,7 +110,6 @@ impl BlockResult {
         ResultHash(hash(Domain::Result, self))
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -178,7 +178,8 @@ impl CertifiedHeader {
     /// # Errors
     /// Says what does not hold.
     pub fn verify(&self, epoch: Epoch, set: &ValidatorSet, chain: ChainId) -> Result<(), CertificateError> {
-        let (mut block, mut result, mut height) = (self.header.hash(), self.result.hash(), self.header.height);
+        let (mut block, mut result, mut height) =
+            (self.header.hash(), self.result.hash(), self.header.height);
         if self.header.epoch != epoch || self.commit.epoch != epoch {
             return Err(CertificateError::Other("epoch"));
         }

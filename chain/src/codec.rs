@@ -179,7 +179,8 @@ impl<const MAX: usize> BorshDeserialize for Bytes<MAX> {
 impl<const MAX: usize> BorshDeserialize for Text<MAX> {
     fn deserialize_reader<R: Read>(reader: &mut R) -> IoResult<Self> {
         let length = read_length(reader, 1, MAX)?;
-        let text = String::from_utf8(read_bytes(reader, length)?).map_err(|_| invalid("text is not UTF-8"))?;
+        let text =
+            String::from_utf8(read_bytes(reader, length)?).map_err(|_| invalid("text is not UTF-8"))?;
         Self::new(text).map_err(|error| invalid(&error.0))
     }
 }
@@ -206,20 +207,23 @@ impl<'de, T: serde::Deserialize<'de>, const MIN: usize, const MAX: usize> serde:
     for List<T, MIN, MAX>
 {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(<Vec<T> as serde::Deserialize>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::new(<Vec<T> as serde::Deserialize>::deserialize(deserializer)?)
+            .map_err(serde::de::Error::custom)
     }
 }
 
 impl<'de, const MAX: usize> serde::Deserialize<'de> for Bytes<MAX> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = hex::decode(<String as serde::Deserialize>::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
+        let bytes = hex::decode(<String as serde::Deserialize>::deserialize(deserializer)?)
+            .map_err(serde::de::Error::custom)?;
         Self::new(bytes).map_err(serde::de::Error::custom)
     }
 }
 
 impl<'de, const MAX: usize> serde::Deserialize<'de> for Text<MAX> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(<String as serde::Deserialize>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::new(<String as serde::Deserialize>::deserialize(deserializer)?)
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -76,7 +76,9 @@ number! {
 }
 
 /// Indivisible units of an asset; checked arithmetic only. A decimal string in JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
 pub struct Amount(pub u128);
 
 impl fmt::Display for Amount {

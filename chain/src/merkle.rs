@@ -138,7 +138,9 @@ mod tests {
                 assert!(n == 1 || !moved.verify(root, &list[i]));
                 let mut cut = proof.siblings.to_vec();
                 if cut.pop().is_some() {
-                    assert!(!MerkleProof { siblings: List::new(cut).unwrap(), ..proof }.verify(root, &list[i]));
+                    assert!(
+                        !MerkleProof { siblings: List::new(cut).unwrap(), ..proof }.verify(root, &list[i])
+                    );
                 }
             }
             assert!(prove(&list, n).is_none());

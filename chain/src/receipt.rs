@@ -1,11 +1,11 @@
 //! Receipts: what became of each transaction of a block.
 
+use crate::codec::Bytes;
 use crate::codec::List;
 use crate::crypto::{Domain, hash};
 use crate::ids::{AccountId, Amount, AssetId, MerkleRoot, TransactionId};
 use crate::merkle;
 use crate::transaction::{DATA_KEY_BYTES_MAX, INSTRUCTIONS_MAX};
-use crate::codec::Bytes;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,16 @@ pub const EVENTS_MAX: usize = 4 * INSTRUCTIONS_MAX;
 
 /// Why an instruction failed. The numbers are part of the receipts root and never change meaning.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize, thiserror::Error,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+    thiserror::Error,
 )]
 #[borsh(use_discriminant = true)]
 #[serde(rename_all = "snake_case")]
@@ -110,7 +119,8 @@ mod tests {
     #[test]
     fn golden_receipt_bytes() {
         let failed = ReceiptStatus::Failed { instruction: 2, error: ExecutionError::InsufficientBalance };
-        let receipt = Receipt { transaction: TransactionId([7; 32]), status: failed, events: List::default() };
+        let receipt =
+            Receipt { transaction: TransactionId([7; 32]), status: failed, events: List::default() };
         let expected = [&[7; 32][..], &[1, 2, 1], &[0; 4]].concat();
         assert_eq!(crate::codec::encode(&receipt), expected);
     }

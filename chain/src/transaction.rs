@@ -7,7 +7,7 @@
 
 use crate::codec::{Bytes, DecodeError, List, decode, encode};
 use crate::crypto::{Domain, SecretKey, SignedMessage, signed_bytes};
-use crate::ids::{AccountId, AssetId, Amount, ChainId, Height, Nonce, PublicKey, Signature, TransactionId};
+use crate::ids::{AccountId, Amount, AssetId, ChainId, Height, Nonce, PublicKey, Signature, TransactionId};
 use borsh::io::{Read, Result as IoResult, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -187,9 +187,11 @@ impl Transaction {
 
     /// What to check, given the bytes from [`Self::signed_bytes`].
     pub fn signed_messages<'a>(&'a self, message: &'a [u8]) -> impl Iterator<Item = SignedMessage<'a>> {
-        self.signers()
-            .zip(self.0.parts.witnesses.iter())
-            .map(move |(key, witness)| SignedMessage { key, message, signature: witness.signature })
+        self.signers().zip(self.0.parts.witnesses.iter()).map(move |(key, witness)| SignedMessage {
+            key,
+            message,
+            signature: witness.signature,
+        })
     }
 
     /// Whether every witness's signature is valid on this chain.

@@ -7,8 +7,8 @@
 use crate::codec::{DecodeError, List, Text};
 use crate::crypto::{Domain, KeyError, SecretKey, check_registrable, hash, verify_strict};
 use crate::ids::{
-    ChainId, Epoch, Height, OrganisationId, PublicKey, ResultHash, Signature, ValidatorIndex, ValidatorSetHash,
-    View,
+    ChainId, Epoch, Height, OrganisationId, PublicKey, ResultHash, Signature, ValidatorIndex,
+    ValidatorSetHash, View,
 };
 use crate::quorum::Quorum;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -110,10 +110,7 @@ impl Card {
         for (name, key, domain, signature) in checks {
             check_registrable(key)?;
             if !verify_strict(key, domain, ChainId::default(), &payload, signature) {
-                return Err(ValidatorError::Signature {
-                    name: self.validator.name.to_string(),
-                    key: name,
-                });
+                return Err(ValidatorError::Signature { name: self.validator.name.to_string(), key: name });
             }
         }
         Ok(())
@@ -244,7 +241,8 @@ mod tests {
     #[test]
     fn primaries_take_turns_and_recovering_ones_come_last() {
         let mut set = validator_set(4);
-        let order = |set: &ValidatorSet, epoch| (0..5).map(|v| set.primary(Epoch(epoch), View(v)).0).collect();
+        let order =
+            |set: &ValidatorSet, epoch| (0..5).map(|v| set.primary(Epoch(epoch), View(v)).0).collect();
         let orders: [Vec<u16>; 2] = [order(&set, 0), order(&set, 1)];
         assert_eq!(orders, [vec![0, 1, 2, 3, 0], vec![1, 2, 3, 0, 1]]);
         let mut seats = set.validators().to_vec();

@@ -17,9 +17,8 @@ pub struct SignedMessage<'a> {
 /// Whether one signature is valid.
 #[must_use]
 pub fn verify_zip215(signed: SignedMessage<'_>) -> bool {
-    VerificationKey::try_from(signed.key.0).is_ok_and(|key| {
-        key.verify(&ZebraSignature::from_bytes(&signed.signature.0), signed.message).is_ok()
-    })
+    VerificationKey::try_from(signed.key.0)
+        .is_ok_and(|key| key.verify(&ZebraSignature::from_bytes(&signed.signature.0), signed.message).is_ok())
 }
 
 /// The verdict on each of `signed`, in order. One multi-scalar multiplication if all are valid (12–16 µs a

@@ -172,7 +172,8 @@ fn refused(transaction: Transaction) -> InvalidTransaction {
 
 #[test]
 fn r6_transactions_that_may_not_execute_make_the_block_invalid() {
-    let nonce = |expected, found| InvalidTransaction::Nonce { expected: Nonce(expected), found: Nonce(found) };
+    let nonce =
+        |expected, found| InvalidTransaction::Nonce { expected: Nonce(expected), found: Nonce(found) };
     assert_eq!(refused(signed(1, 1, vec![pay(2, 1)])), nonce(0, 1));
     assert_eq!(refused(signed(9, 0, vec![pay(2, 1)])), InvalidTransaction::UnknownAccount(id(9)));
     let other = Transaction::sign(body(1, 0, vec![pay(2, 1)]), ChainId([2; 32]), &[&key(1)]).unwrap();

@@ -4,7 +4,9 @@
 
 use super::admission::{InvalidTransaction, check_against_state, check_form};
 use crate::block::{Block, PROTOCOL_VERSION};
-use crate::ids::{AccountId, BlockHash, ChainId, Epoch, Height, Nonce, ResultHash, TimestampMs, TransactionId};
+use crate::ids::{
+    AccountId, BlockHash, ChainId, Epoch, Height, Nonce, ResultHash, TimestampMs, TransactionId,
+};
 use crate::parameters::Parameters;
 use crate::state::{StateError, StateReader};
 use std::collections::BTreeMap;
@@ -133,8 +135,6 @@ fn check_signatures(
     let verdicts = crate::crypto::verify_batch(&signed);
     match verdicts.iter().position(|ok| !ok) {
         None => Ok(()),
-        Some(bad) => {
-            Err(BlockError::Transaction { id: owners[bad], error: InvalidTransaction::Signature })
-        }
+        Some(bad) => Err(BlockError::Transaction { id: owners[bad], error: InvalidTransaction::Signature }),
     }
 }

@@ -16,13 +16,7 @@ pub(super) struct Work<'a, R> {
 
 impl<'a, R: StateReader> Work<'a, R> {
     pub(super) fn new(parent: &'a R, parameters: &'a Parameters) -> Self {
-        Self {
-            parent,
-            parameters,
-            block: Changes::new(),
-            transaction: Changes::new(),
-            events: Vec::new(),
-        }
+        Self { parent, parameters, block: Changes::new(), transaction: Changes::new(), events: Vec::new() }
     }
 
     /// The chain's parameters.

@@ -197,7 +197,11 @@ impl Mempool {
 
     /// Whether some waiting transaction could be in a block at `height` on the state whose nonces
     /// `next_nonce` reads.
-    pub fn has_includable(&self, height: Height, mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>) -> bool {
+    pub fn has_includable(
+        &self,
+        height: Height,
+        mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
+    ) -> bool {
         self.accounts.iter().any(|(account, queue)| {
             next_nonce(*account).and_then(|nonce| queue.get(&nonce)).is_some_and(|transaction| {
                 let valid_until = transaction.body().valid_until;

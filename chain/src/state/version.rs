@@ -58,7 +58,7 @@ impl Version {
     ///
     /// # Errors
     /// When a leaf that must be read from the store is damaged.
-    pub fn child(&self, source: &impl LeafSource, changes: Changes) -> Result<Self, StateError> {
+    pub fn child(&self, source: &dyn LeafSource, changes: Changes) -> Result<Self, StateError> {
         let hashes = changes.iter().map(|(key, value)| {
             let value: Option<ValueHash> = value.as_ref().map(|value| value_hash(key, value));
             (key.hash(), value)
@@ -97,6 +97,13 @@ impl Version {
             }
             version = version.0.parent.as_ref()?;
         }
+    }
+
+    /// The same version with these keys' leaves given back to the store, which holds what this version says
+    /// of them.
+    #[must_use]
+    pub fn evicted(&self, keys: impl IntoIterator<Item = KeyHash>) -> Self {
+        Self::stored(self.0.tree.evict(&self.0.tree, keys))
     }
 
     /// The same version once the store holds it: nothing of it stays in memory but the tree.

@@ -1,0 +1,93 @@
+//! A commit's changes into the store: state, holdings, indexes. Absolute values, so doing it twice does no harm.
+
+use super::journal::Position;
+use super::record::CommitRecord;
+use super::store::{Store, StoreError, Table};
+use crate::block::Block;
+use crate::codec::{decode, encode};
+use crate::crypto::Domain;
+use crate::ids::{BlockHash, Height, TransactionId};
+use crate::state::tree::ValueHash;
+use crate::state::{Changes, StateKey, StateValue};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Where a committed block is in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct BlockPlace {
+    pub(super) hash: BlockHash,
+    pub(super) body: Position,
+    pub(super) commit: Position,
+}
+
+/// Where a committed transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct TransactionPlace {
+    pub(super) height: Height,
+    pub(super) index: u32,
+}
+
+pub(super) fn apply(
+    store: &dyn Store,
+    record: &CommitRecord,
+    commit: Position,
+    block: &Block,
+) -> Result<(), StoreError> {
+    apply_changes(store, &record.changes)?;
+    for (index, transaction) in block.transactions.iter().enumerate() {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let place = encode(&TransactionPlace { height: record.height, index });
+        store.set(Table::Transactions, &transaction.id().0, Some(&place))?;
+    }
+    let place = BlockPlace { hash: record.block, body: record.body, commit };
+    store.set(Table::Blocks, &record.height.0.to_be_bytes(), Some(&encode(&place)))?;
+    store.set(Table::Hashes, &record.block.0, Some(&encode(&record.height)))
+}
+
+pub(super) fn apply_changes(store: &dyn Store, changes: &Changes) -> Result<(), StoreError> {
+    for (key, value) in changes {
+        let entry = value.as_ref().map(|value| encode(&(key, value)));
+        store.set(Table::State, &key.hash().0, entry.as_deref())?;
+        if let StateKey::Balance(account, asset) = key {
+            let holding = [account.0, asset.0].concat();
+            store.set(Table::Holdings, &holding, value.as_ref().map(|_| &[][..]))?;
+        }
+    }
+    Ok(())
+}
+
+/// The value of a state entry as [`apply_changes`] stores it.
+pub(super) fn state_value(entry: &[u8]) -> Option<StateValue> {
+    decode::<(StateKey, StateValue)>(entry).ok().map(|(_, value)| value)
+}
+
+/// Hash of the value of a stored state entry: its bytes are what is hashed.
+pub(super) fn state_value_hash(entry: &[u8]) -> ValueHash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(Domain::StateValue.tag()).update(entry);
+    ValueHash(*hasher.finalize().as_bytes())
+}
+
+pub(super) fn block_place(store: &dyn Store, height: Height) -> Result<Option<BlockPlace>, StoreError> {
+    decoded(store, Table::Blocks, &height.0.to_be_bytes())
+}
+
+pub(super) fn block_height(store: &dyn Store, hash: BlockHash) -> Result<Option<Height>, StoreError> {
+    decoded(store, Table::Hashes, &hash.0)
+}
+
+pub(super) fn transaction_place(
+    store: &dyn Store,
+    id: TransactionId,
+) -> Result<Option<TransactionPlace>, StoreError> {
+    decoded(store, Table::Transactions, &id.0)
+}
+
+fn decoded<T: BorshDeserialize>(
+    store: &dyn Store,
+    table: Table,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = store.get(table, key)? else { return Ok(None) };
+    let damaged = |_| StoreError::Damaged { table: table.name(), key: hex::encode(key) };
+    decode(&bytes).map(Some).map_err(damaged)
+}

@@ -1,0 +1,78 @@
+//! What can go wrong with the ledger, and whether the node can go on.
+
+use super::journal;
+use super::store::StoreError;
+use crate::ids::{BlockHash, ChainId, Height};
+use crate::state::StateError;
+use std::path::PathBuf;
+
+/// Everything that can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Another process has the folder.
+    #[error("{0} is in use by another process; stop that one, or use another folder")]
+    Locked(PathBuf),
+    /// The folder holds another chain.
+    #[error("{path} holds the chain {found}, not {expected}; use another folder, or the other genesis")]
+    OtherChain {
+        /// The folder.
+        path: PathBuf,
+        /// The chain of the genesis document.
+        expected: ChainId,
+        /// The chain in the folder.
+        found: String,
+    },
+    /// The journal failed or is damaged.
+    #[error("journal: {0}")]
+    Journal(journal::Error),
+    /// sled failed or holds a damaged value.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The state does not fit its root, or could not be read.
+    #[error("{0}")]
+    State(#[from] StateError),
+    /// A file beside journal and store could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What is stored contradicts itself, and a rebuild from the journal did not help.
+    #[error("the ledger is damaged at height {height}: {what}")]
+    Damaged {
+        /// From which height on.
+        height: Height,
+        /// What is wrong.
+        what: String,
+    },
+    /// The caller commits what it has not executed.
+    #[error("block {0} was not executed on the committed tip")]
+    NotExecuted(BlockHash),
+    /// The certificate is for another block or result.
+    #[error("the certificate does not fit block {0}")]
+    Certificate(BlockHash),
+}
+
+impl LedgerError {
+    /// Whether the node must stop: going on could lose or fork. Only reads of single damaged values are not.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        !matches!(self, Self::NotExecuted(_) | Self::Certificate(_))
+    }
+
+    /// Whether making the store again from the journal may help.
+    pub(super) const fn is_of_store(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::State(_) | Self::Damaged { .. })
+    }
+}
+
+impl From<journal::Error> for LedgerError {
+    fn from(error: journal::Error) -> Self {
+        match error {
+            journal::Error::Locked { path } => Self::Locked(path),
+            other => Self::Journal(other),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What the chain starts from.
+
+use crate::block::BlockResult;
+use crate::ids::{ChainId, Epoch, StateRoot, TimestampMs};
+use crate::parameters::Parameters;
+use crate::receipt::receipts_root;
+use crate::state::tree::{Error, Tree};
+use crate::state::{StateKey, StateValue, value_hash};
+use crate::validator::ValidatorSet;
+use std::collections::BTreeMap;
+
+/// The state at height 0, as the genesis document describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenesisState {
+    /// Hash of the document.
+    pub chain: ChainId,
+    /// Its time: every block's is later.
+    pub timestamp_ms: TimestampMs,
+    /// The first epoch's validators.
+    pub validators: ValidatorSet,
+    /// Every entry, parameters and validators included.
+    pub entries: BTreeMap<StateKey, StateValue>,
+}
+
+impl GenesisState {
+    /// Adds the entries that every genesis has to those of its accounts.
+    #[must_use]
+    pub fn new(
+        chain: ChainId,
+        timestamp_ms: TimestampMs,
+        validators: ValidatorSet,
+        parameters: Parameters,
+        mut entries: BTreeMap<StateKey, StateValue>,
+    ) -> Self {
+        entries.insert(StateKey::Parameters, StateValue::Parameters(parameters));
+        let set = StateValue::Validators(Epoch::ZERO, validators.clone());
+        entries.insert(StateKey::Validators, set);
+        Self { chain, timestamp_ms, validators, entries }
+    }
+
+    /// What the first block's header and every proof start from.
+    ///
+    /// # Errors
+    /// When two keys have one hash, which nobody can bring about.
+    pub fn result(&self) -> Result<BlockResult, Error> {
+        let mut pairs: Vec<_> =
+            self.entries.iter().map(|(key, value)| (key.hash(), value_hash(key, value))).collect();
+        pairs.sort_unstable();
+        Ok(BlockResult {
+            state_root: StateRoot(Tree::build(pairs)?.root()),
+            receipts_root: receipts_root(&[]),
+            next_set_hash: self.validators.hash(),
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! A store in memory that can lose what was not checkpointed.
+
+use super::{Applied, Pair, Store, StoreError, Table, open, seal};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+#[derive(Debug, Default)]
+struct Image {
+    tables: Tables,
+    applied: Option<Applied>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    now: Image,
+    durable: Tables,
+}
+
+/// Clones share one store, so that it outlives a simulated crash of its ledger.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Loses everything since the last checkpoint.
+    pub fn lose_power(&self) {
+        let mut state = self.state();
+        state.now.tables = state.durable.clone();
+    }
+
+    /// Changes a stored value's bytes, checksum and all.
+    pub fn damage(&self, table: Table, key: &[u8], damage: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let mut state = self.state();
+        let value = state.now.tables.get_mut(&table).and_then(|entries| entries.get_mut(key));
+        value.map(damage).is_some()
+    }
+
+    /// Every key of a table.
+    #[must_use]
+    pub fn keys(&self, table: Table) -> Vec<Vec<u8>> {
+        self.state().now.tables.get(&table).map(|t| t.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+impl Store for MemoryStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let state = self.state();
+        let sealed = state.now.tables.get(&table).and_then(|entries| entries.get(key));
+        sealed.map(|sealed| open(table, key, sealed)).transpose()
+    }
+
+    fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let entries = state.now.tables.entry(table).or_default();
+        match value {
+            Some(value) => entries.insert(key.to_vec(), seal(table, key, value)),
+            None => entries.remove(key),
+        };
+        Ok(())
+    }
+
+    fn range(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError> {
+        let state = self.state();
+        let Some(entries) = state.now.tables.get(&table) else { return Ok(Vec::new()) };
+        entries
+            .range(first.to_vec()..=last.to_vec())
+            .take(max)
+            .map(|(key, sealed)| Ok((key.clone(), open(table, key, sealed)?)))
+            .collect()
+    }
+
+    fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.durable = state.now.tables.clone();
+        state.now.applied = Some(applied);
+        Ok(())
+    }
+
+    fn applied(&self) -> Option<Applied> {
+        self.state().now.applied
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        *self.state() = State::default();
+        Ok(())
+    }
+}

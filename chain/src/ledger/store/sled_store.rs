@@ -1,0 +1,182 @@
+//! sled 0.34.7 in a folder: the one file that knows it.
+//!
+//! What is done about what it does (measured): values are small and inserted one by one, as large batches
+//! leak; its `flush` never syncs, so the files are synced through handles of our own and only then is the
+//! applied height written; a left-over `snap.*.generating` makes every later `open` fail, so it is removed;
+//! what does not open is moved aside by the caller and made again from the journal.
+
+use super::{Applied, Pair, Store, StoreError, Table, open, seal};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Memory that sled keeps of its pages.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The store of a node.
+#[derive(Debug)]
+pub struct SledStore {
+    folder: PathBuf,
+    database: sled::Db,
+    tables: BTreeMap<Table, sled::Tree>,
+    applied: Mutex<Option<Applied>>,
+}
+
+fn failed(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Failed(error.to_string())
+}
+
+impl SledStore {
+    /// Opens or makes the store in `folder`.
+    ///
+    /// # Errors
+    /// When sled does not open what is there, a panic of its included.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder).map_err(failed)?;
+        remove_unfinished_snapshots(folder).map_err(failed)?;
+        let path = folder.join("sled");
+        let open = || -> Result<_, sled::Error> {
+            let database = sled::Config::new()
+                .path(&path)
+                .cache_capacity(CACHE_BYTES)
+                .flush_every_ms(None)
+                .mode(sled::Mode::HighThroughput)
+                .open()?;
+            let mut tables = BTreeMap::new();
+            for table in Table::ALL {
+                tables.insert(table, database.open_tree(table.name())?);
+            }
+            Ok((database, tables))
+        };
+        let opened = catch_unwind(AssertUnwindSafe(open));
+        let (database, tables) =
+            opened.map_err(|_| failed("sled panicked while opening"))?.map_err(failed)?;
+        let applied = Mutex::new(read_applied(folder));
+        Ok(Self { folder: folder.to_path_buf(), database, tables, applied })
+    }
+
+    /// Moves a folder that does not open aside, keeping it for inspection; gives its new name.
+    ///
+    /// # Errors
+    /// When it can't be renamed.
+    pub fn move_aside(folder: &Path) -> io::Result<PathBuf> {
+        for number in 1..1000 {
+            let aside = folder.with_extension(format!("damaged-{number}"));
+            if !aside.exists() {
+                fs::rename(folder, &aside)?;
+                return Ok(aside);
+            }
+        }
+        Err(io::Error::other("a thousand damaged stores lie beside this one; remove some"))
+    }
+
+    fn table(&self, table: Table) -> Result<&sled::Tree, StoreError> {
+        self.tables.get(&table).ok_or_else(|| failed("no such table"))
+    }
+
+    fn set_applied(&self, applied: Option<Applied>) {
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = applied;
+    }
+}
+
+impl Store for SledStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let sealed = self.table(table)?.get(key).map_err(failed)?;
+        sealed.map(|sealed| open(table, key, &sealed)).transpose()
+    }
+
+    fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+        let tree = self.table(table)?;
+        match value {
+            Some(value) => tree.insert(key, seal(table, key, value)).map_err(failed)?,
+            None => tree.remove(key).map_err(failed)?,
+        };
+        Ok(())
+    }
+
+    fn range(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError> {
+        let pairs = self.table(table)?.range(first.to_vec()..=last.to_vec()).take(max);
+        pairs
+            .map(|pair| {
+                let (key, sealed) = pair.map_err(failed)?;
+                let value = open(table, &key, &sealed)?;
+                Ok((key.to_vec(), value))
+            })
+            .collect()
+    }
+
+    fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
+        self.database.flush().map_err(failed)?;
+        sync_folder(&self.folder.join("sled")).map_err(failed)?;
+        write_applied(&self.folder, applied).map_err(failed)?;
+        self.set_applied(Some(applied));
+        Ok(())
+    }
+
+    fn applied(&self) -> Option<Applied> {
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        match fs::remove_file(self.folder.join("applied")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => self.set_applied(None),
+        }
+        self.tables.values().try_for_each(|tree| tree.clear().map_err(failed))
+    }
+}
+
+/// sled#1527: with this file in place every later `open` answers Corruption; without it nothing is missing.
+fn remove_unfinished_snapshots(folder: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(folder.join("sled")) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            tracing::warn!(path = %path.display(), "removing an unfinished snapshot of sled");
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Syncs every file below a folder, and the folders.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_folder(&path)?;
+        } else {
+            match File::open(&path) {
+                Ok(file) => file.sync_all()?,
+                // sled may remove a file of its own meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
+fn write_applied(folder: &Path, applied: Applied) -> io::Result<()> {
+    let body = crate::codec::encode(&applied);
+    let bytes = [&body[..], blake3::hash(&body).as_bytes()].concat();
+    let new = folder.join("applied.new");
+    let mut file = File::create(&new)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, folder.join("applied"))?;
+    File::open(folder)?.sync_all()
+}
+
+/// What can't be read is as good as not there: the store is then made again.
+fn read_applied(folder: &Path) -> Option<Applied> {
+    let bytes = fs::read(folder.join("applied")).ok()?;
+    let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
+    if blake3::hash(body).as_bytes() != sum {
+        return None;
+    }
+    crate::codec::decode(body).ok()
+}
