@@ -1,0 +1,221 @@
+//! The handle, and starting.
+
+use crate::behaviour::{Behaviour, GOSSIP_BATCH_BYTES_MAX, Names, REQUEST_BYTES_MAX};
+use crate::dial::{Dialer, multiaddr};
+use crate::direct::Acceptor;
+use crate::error::Error;
+use crate::event::Event;
+use crate::key::{NetworkKey, PeerAddress};
+use crate::stats::{Counters, Stats, count};
+use crate::swarm::{COMMANDS_WAITING_MAX, Command, Peers, Task};
+use bytes::Bytes;
+use futures::StreamExt;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, Swarm, SwarmBuilder, noise, tcp, yamux};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Events that wait to be read. A frame among them may have [`crate::FRAME_BYTES_MAX`] bytes.
+const EVENTS_WAITING_MAX: usize = 64;
+/// Connections stay open while nothing is said; pings notice dead ones.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long listening may take.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a network is started with.
+#[derive(Clone)]
+pub struct Config {
+    /// Seed of the own network key.
+    pub network_secret: [u8; 32],
+    /// Part of every protocol's name, so that chains never mix; hex.
+    pub chain: String,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who is admitted, and where they are; an entry for the own key is passed over.
+    pub peers: Vec<PeerAddress>,
+}
+
+/// The network's handle; clones share one network, which ends when the last is dropped.
+#[derive(Clone, Debug)]
+pub struct Network {
+    local: NetworkKey,
+    address: SocketAddr,
+    peers: Peers,
+    commands: mpsc::Sender<Command>,
+    connected: watch::Receiver<Vec<NetworkKey>>,
+    counters: Arc<Counters>,
+}
+
+/// Listens, and starts the tasks. Events come until the network is shut down.
+///
+/// # Errors
+/// When the key is unsound or the address can't be listened on.
+pub async fn start(config: Config) -> Result<(Network, mpsc::Receiver<Event>), Error> {
+    let key = Keypair::ed25519_from_bytes(config.network_secret).map_err(|e| Error::Setup(e.to_string()))?;
+    let local = key.public().try_into_ed25519().map_err(|e| Error::Setup(e.to_string()))?;
+    let local = NetworkKey(local.to_bytes());
+    let names = Names::of(&config.chain)?;
+    let mut swarm = swarm(key, &names)?;
+    let address = listen(&mut swarm, config.listen).await?;
+    let mut control = swarm.behaviour().streams.new_control();
+    let incoming = control.accept(names.direct.clone()).map_err(|e| Error::Setup(e.to_string()))?;
+    let (command_tx, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
+    let (event_tx, events) = mpsc::channel(EVENTS_WAITING_MAX);
+    let (connected_tx, connected) = watch::channel(Vec::new());
+    let (peers, counters) = (Peers::default(), Arc::new(Counters::default()));
+    let acceptor = Acceptor {
+        peers: peers.clone(),
+        events: event_tx.clone(),
+        commands: command_tx.clone(),
+        counters: Arc::clone(&counters),
+    };
+    tokio::spawn(acceptor.run(incoming));
+    let mut task = Task {
+        swarm,
+        names,
+        local,
+        peers: peers.clone(),
+        control,
+        counters: Arc::clone(&counters),
+        commands: command_tx.clone(),
+        events: event_tx,
+        connected: connected_tx,
+        dialer: Dialer::new(local),
+        behind: VecDeque::new(),
+        requests: HashMap::new(),
+    };
+    task.set_peers(&config.peers);
+    tokio::spawn(task.run(commands));
+    Ok((Network { local, address, peers, commands: command_tx, connected, counters }, events))
+}
+
+fn swarm(key: Keypair, names: &Names) -> Result<Swarm<Behaviour>, Error> {
+    let setup = |error: &dyn std::fmt::Display| Error::Setup(error.to_string());
+    let builder = SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .map_err(|error| setup(&error))?
+        .with_behaviour(|key| Behaviour::new(key, names).map_err(Into::into))
+        .map_err(|error| setup(&error))?;
+    Ok(builder.with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_TIMEOUT)).build())
+}
+
+async fn listen(swarm: &mut Swarm<Behaviour>, address: SocketAddr) -> Result<SocketAddr, Error> {
+    let failed = |reason: String| Error::Listen { address, reason };
+    swarm.listen_on(multiaddr(&address)).map_err(|error| failed(error.to_string()))?;
+    let listening = async {
+        loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr { address: found, .. } => {
+                    let port = port(&found).ok_or_else(|| failed(format!("no port in {found}")))?;
+                    return Ok(SocketAddr::new(address.ip(), port));
+                }
+                SwarmEvent::ListenerError { error, .. } => return Err(failed(error.to_string())),
+                SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(failed(error.to_string())),
+                _ => {}
+            }
+        }
+    };
+    let listened = tokio::time::timeout(LISTEN_TIMEOUT, listening).await;
+    listened.map_err(|_| failed("it takes too long".into()))?
+}
+
+fn port(address: &Multiaddr) -> Option<u16> {
+    address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    })
+}
+
+impl Network {
+    /// The own key.
+    #[must_use]
+    pub const fn local_key(&self) -> NetworkKey {
+        self.local
+    }
+
+    /// Where it listens, with the port that was found if 0 was asked for.
+    #[must_use]
+    pub const fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Queues a frame (at most [`crate::FRAME_BYTES_MAX`] bytes) for a peer. It is dropped, and counted, if
+    /// the peer is not connected or its queue is full. Never waits.
+    pub fn send(&self, to: NetworkKey, frame: Bytes) {
+        let queued = self.peers.queue(to).is_some_and(|queue| queue.push(frame));
+        if !queued {
+            count(&self.counters.frames_dropped);
+        }
+    }
+
+    /// Queues a frame for every connected peer.
+    pub fn broadcast(&self, frame: &Bytes) {
+        for queue in self.peers.queues() {
+            if !queue.push(frame.clone()) {
+                count(&self.counters.frames_dropped);
+            }
+        }
+    }
+
+    /// Gossips a batch to all.
+    ///
+    /// # Errors
+    /// When it is longer than [`GOSSIP_BATCH_BYTES_MAX`], or too much waits.
+    pub fn publish(&self, batch: Bytes) -> Result<(), Error> {
+        let (bytes, max) = (batch.len(), GOSSIP_BATCH_BYTES_MAX);
+        if bytes > max {
+            return Err(Error::TooLarge { bytes, max });
+        }
+        self.commands.try_send(Command::Publish(batch)).map_err(|_| Error::Busy)
+    }
+
+    /// Asks a peer and waits for its answer.
+    ///
+    /// # Errors
+    /// When it is not connected, does not answer within [`crate::REQUEST_TIMEOUT`], or the request is longer
+    /// than [`REQUEST_BYTES_MAX`].
+    pub async fn request(&self, to: NetworkKey, request: Bytes) -> Result<Bytes, Error> {
+        let (bytes, max) = (request.len(), REQUEST_BYTES_MAX);
+        if bytes > max {
+            return Err(Error::TooLarge { bytes, max });
+        }
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Request { to, request, answer };
+        self.commands.send(command).await.map_err(|_| Error::Stopped)?;
+        answered.await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Who is connected now, ascending.
+    #[must_use]
+    pub fn connected(&self) -> Vec<NetworkKey> {
+        self.connected.borrow().clone()
+    }
+
+    /// Admits exactly these from now on; others are disconnected at once.
+    ///
+    /// # Errors
+    /// When the network has been shut down.
+    pub async fn set_peers(&self, peers: Vec<PeerAddress>) -> Result<(), Error> {
+        self.commands.send(Command::SetPeers(peers)).await.map_err(|_| Error::Stopped)
+    }
+
+    /// The counters now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Closes all connections.
+    pub async fn shutdown(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Command::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+}
