@@ -124,3 +124,112 @@ impl DurableState {
         self.commits.retain(|height, _| *height > floor || Some(*height) == highest_commit);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::fixture::{BLOCK, EPOCH, HEIGHT, SIGNATURES, VIEW, hex, prepared, view_change};
+    use crate::message::fixture::{COMMIT_VOTE, PREPARE_VOTE, VIEW_CHANGE_PROOFS, commit_vote};
+    use crate::message::{Message, fixture};
+    use quorate_chain::codec::{decode, encode};
+
+    fn view_change_record() -> ViewChangeRecord {
+        let of = view_change();
+        let (claims, committed, prepared) = (of.claims.payload, of.committed.clone(), of.prepared.clone());
+        ViewChangeRecord { claims, committed, prepared }
+    }
+
+    fn durable_state() -> DurableState {
+        DurableState {
+            epoch: Epoch(1),
+            starts: 2,
+            view: View(3),
+            new_view: None,
+            prepares: [(Height(4), prepared().vote)].into(),
+            commits: [(Height(4), commit_vote())].into(),
+            highest_prepared: Some(prepared()),
+            view_change: None,
+            lease: Some(Height(4)),
+        }
+    }
+
+    #[test]
+    fn golden_record_bytes() {
+        let Message::NewView(new_view) = fixture::new_view_message() else { panic!("not a NewView") };
+        let new_view_bytes = hex(&encode(&*new_view));
+        let prepared_bytes = [PREPARE_VOTE, SIGNATURES].concat();
+        let claims = fixture::claims_bytes();
+        let snapshot = [
+            "07",
+            EPOCH,
+            "0200000000000000",
+            VIEW,
+            "00",
+            "01000000",
+            HEIGHT,
+            PREPARE_VOTE,
+            "01000000",
+            HEIGHT,
+            COMMIT_VOTE,
+            "01",
+            PREPARE_VOTE,
+            SIGNATURES,
+            "00",
+            "01",
+            HEIGHT,
+        ];
+        let golden: [(Record, String); 7] = [
+            (Record::Start(2), "010200000000000000".into()),
+            (Record::Entered(new_view), ["02", &new_view_bytes].concat()),
+            (Record::Prepare(prepared().vote), ["03", EPOCH, VIEW, HEIGHT, BLOCK].concat()),
+            (Record::Commit(commit_vote(), prepared()), ["04", COMMIT_VOTE, &prepared_bytes].concat()),
+            (Record::ViewChange(view_change_record()), ["05", &claims, VIEW_CHANGE_PROOFS].concat()),
+            (Record::Lease(View(3), Height(4)), ["06", VIEW, HEIGHT].concat()),
+            (Record::Snapshot(Box::new(durable_state())), snapshot.concat()),
+        ];
+        for (record, bytes) in golden {
+            assert_eq!(hex(&encode(&record)), bytes, "{record:?}");
+            assert_eq!(decode(&encode(&record)), Ok(record));
+        }
+    }
+
+    #[test]
+    fn r14_records_add_up() {
+        let Message::NewView(new_view) = fixture::new_view_message() else { panic!("not a NewView") };
+        let mut state = DurableState::default();
+        state.apply(Record::Prepare(PrepareVote { view: View(0), ..prepared().vote }));
+        state.apply(Record::Lease(View(0), Height(9)));
+        state.apply(Record::Entered(new_view.clone()));
+        let entered = DurableState { view: View(3), new_view: Some(new_view), ..DurableState::default() };
+        assert_eq!(state, entered, "votes and lease of the old view are settled");
+        state.apply(Record::Lease(View(2), Height(9)));
+        state.apply(Record::Prepare(PrepareVote { view: View(2), ..prepared().vote }));
+        assert_eq!(state, entered, "nor do late ones count");
+        state.apply(Record::Commit(commit_vote(), prepared()));
+        let low = PreparedCertificate {
+            vote: PrepareVote { view: View(2), height: Height(9), ..prepared().vote },
+            ..prepared()
+        };
+        state.apply(Record::Commit(CommitVote { height: Height(9), ..commit_vote() }, low));
+        assert_eq!(state.highest_prepared, Some(prepared()), "R19: never lowered");
+        assert_eq!(state.commits.len(), 2);
+        state.apply(Record::Snapshot(Box::default()));
+        assert_eq!(state, DurableState::default());
+    }
+
+    #[test]
+    fn r42_the_highest_votes_are_never_forgotten() {
+        let mut state = DurableState::default();
+        for height in 1..=100 {
+            state.apply(Record::Prepare(PrepareVote {
+                view: View(0),
+                height: Height(height),
+                ..prepared().vote
+            }));
+        }
+        state.forget(Height(80));
+        assert_eq!(state.prepares.keys().next(), Some(&Height(80 - VOTES_BELOW_TIP_KEPT + 1)));
+        state.forget(Height(1_000_000));
+        assert_eq!(state.prepares.keys().collect::<Vec<_>>(), [&Height(100)]);
+    }
+}

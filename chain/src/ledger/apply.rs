@@ -33,6 +33,16 @@ pub(super) fn apply(
     block: &Block,
 ) -> Result<(), StoreError> {
     apply_changes(store, &record.changes)?;
+    index(store, record, commit, block)
+}
+
+/// Where the block and its transactions are.
+pub(super) fn index(
+    store: &dyn Store,
+    record: &CommitRecord,
+    commit: Position,
+    block: &Block,
+) -> Result<(), StoreError> {
     for (index, transaction) in block.transactions.iter().enumerate() {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         let place = encode(&TransactionPlace { height: record.height, index });

@@ -54,15 +54,13 @@ use crate::validator::ValidatorSet;
 use journal::{Journal, Position};
 use reader::Shared;
 use record::CommitRecord;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Heights after which a checkpoint is due.
 const CHECKPOINT_HEIGHTS: u64 = 2_000;
 /// Journal bytes after which a checkpoint is due.
 const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
-/// Leaves that may stay loaded while blocks are in flight without a break.
-const LOADED_KEYS_MAX: usize = 100_000;
 
 /// The committed tip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +104,6 @@ pub struct Ledger {
     overlays: BTreeMap<BlockHash, Overlay>,
     /// Durable or appended bodies above the tip.
     bodies: BTreeMap<BlockHash, (Height, Position)>,
-    /// Keys whose leaves are loaded and stored since.
-    loaded: BTreeSet<KeyHash>,
     checkpoint: (Height, Position),
 }
 
@@ -307,13 +303,9 @@ impl Ledger {
             self.parameters = parameters.clone();
         }
         self.bodies.retain(|_, (at, _)| *at > height);
-        self.drop_overlays_off_tip();
-        self.loaded.extend(record.changes.keys().map(StateKey::hash));
-        self.version = version.into_stored();
-        if self.overlays.is_empty() || self.loaded.len() > LOADED_KEYS_MAX {
-            let loaded = std::mem::take(&mut self.loaded);
-            self.version = self.version.evicted(loaded);
-        }
+        let keys: Vec<KeyHash> = record.changes.keys().map(StateKey::hash).collect();
+        self.version = version.evicted(keys.iter().copied());
+        self.rebase_overlays(&version, &keys);
         let committed = Arc::new(CommittedBlock {
             block,
             result: record.result,
@@ -325,17 +317,21 @@ impl Ledger {
         Ok(committed)
     }
 
-    /// R23: what does not build on the tip can never be committed.
-    fn drop_overlays_off_tip(&mut self) {
-        let mut by_height: Vec<_> =
-            self.overlays.iter().map(|(hash, overlay)| (overlay.height, *hash, overlay.parent)).collect();
-        by_height.sort_unstable();
-        let mut kept = BTreeSet::from([self.tip.block]);
-        for (_, hash, parent) in by_height {
-            if kept.contains(&parent) {
-                kept.insert(hash);
+    /// Puts what builds on the new tip onto the version that the store now holds, so that neither versions nor
+    /// leaves pile up however long blocks are in flight. R23: what does not build on it can never be committed
+    /// and is dropped.
+    fn rebase_overlays(&mut self, committed: &Version, keys: &[KeyHash]) {
+        let mut above: Vec<_> = std::mem::take(&mut self.overlays).into_iter().collect();
+        above.sort_unstable_by_key(|(_, overlay)| overlay.height);
+        for (hash, mut overlay) in above {
+            let parent = if overlay.parent == self.tip.block {
+                Some(&self.version)
             } else {
-                self.overlays.remove(&hash);
+                self.overlays.get(&overlay.parent).map(|parent| &parent.version)
+            };
+            if let Some(parent) = parent {
+                overlay.version = overlay.version.rebased(parent, committed, keys);
+                self.overlays.insert(hash, overlay);
             }
         }
     }

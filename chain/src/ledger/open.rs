@@ -6,14 +6,15 @@ use super::genesis::GenesisState;
 use super::journal::{Disk, FsDisk, Journal, Options, Position, TornTail};
 use super::reader::{Reader, Shared};
 use super::record::{self, CommitRecord, read_body, read_commit};
-use super::store::{Applied, SledStore, Store};
+use super::store::{Applied, SledStore, Store, StoreError};
 use super::{Ledger, Tip};
 use crate::block::Block;
 use crate::codec::decode;
 use crate::ids::{BlockHash, Epoch, Height};
 use crate::state::tree::Tree;
 use crate::state::{StateError, StateKey, StateValue, Version};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,13 +71,20 @@ impl Ledger {
         let store = match SledStore::open(&folder) {
             Ok(store) => store,
             Err(error) => {
-                let aside = SledStore::move_aside(&folder).map_err(|source| io(&folder, source))?;
-                tracing::warn!(%error, aside = %aside.display(), "the store does not open; making it again");
+                tracing::warn!(%error, "the store does not open; making it again");
                 rebuilt = Some(error.to_string());
-                SledStore::open(&folder)?
+                new_store(&folder)?
             }
         };
-        let mut opened = Self::start(journal, recovered.torn_tail, Box::new(store), genesis)?;
+        // sled may be too damaged even to be emptied.
+        let remake = |store: Box<dyn Store>| -> Result<Box<dyn Store>, LedgerError> {
+            let _ = guarded(|| {
+                drop(store);
+                Ok(())
+            });
+            Ok(Box::new(new_store(&folder)?))
+        };
+        let mut opened = Self::start(journal, recovered.torn_tail, Box::new(store), remake, genesis)?;
         opened.report.rebuilt = rebuilt.or(opened.report.rebuilt);
         Ok(opened)
     }
@@ -92,27 +100,32 @@ impl Ledger {
         genesis: &GenesisState,
     ) -> Result<Opened, LedgerError> {
         let (journal, recovered) = Journal::open(disk, folder, options())?;
-        Self::start(journal, recovered.torn_tail, store, genesis)
+        let remake = |store: Box<dyn Store>| {
+            store.clear()?;
+            Ok(store)
+        };
+        Self::start(journal, recovered.torn_tail, store, remake, genesis)
     }
 
     fn start(
         journal: Journal,
         torn_tail: Option<TornTail>,
-        store: Box<dyn Store>,
+        mut store: Box<dyn Store>,
+        remake: impl FnOnce(Box<dyn Store>) -> Result<Box<dyn Store>, LedgerError>,
         genesis: &GenesisState,
     ) -> Result<Opened, LedgerError> {
         let mut report = OpenReport { torn_tail, ..OpenReport::default() };
-        let bring_up = || {
-            let replay = catch_up(&journal, store.as_ref(), genesis)?;
-            let tree = checked_tree(store.as_ref(), &replay)?;
+        let bring_up = |store: &dyn Store| {
+            let replay = catch_up(&journal, store, genesis)?;
+            let tree = checked_tree(store, &replay)?;
             Ok::<_, LedgerError>((replay, tree))
         };
-        let (replay, tree) = match bring_up() {
+        let (replay, tree) = match guarded(|| bring_up(store.as_ref())) {
             Err(error) if error.is_of_store() => {
                 tracing::warn!(%error, "the store does not fit the journal; making it again");
                 report.rebuilt = Some(error.to_string());
-                store.clear()?;
-                bring_up()?
+                store = remake(store)?;
+                bring_up(store.as_ref())?
             }
             done => done?,
         };
@@ -139,7 +152,6 @@ impl Ledger {
             tip: replay.tip,
             overlays: BTreeMap::new(),
             bodies: replay.bodies,
-            loaded: BTreeSet::new(),
         };
         let mut opened = Opened { ledger, reader, uncommitted: uncommitted?, report };
         if opened.report.replayed > 0 || opened.report.rebuilt.is_some() {
@@ -151,6 +163,19 @@ impl Ledger {
 
 const fn options() -> Options {
     Options { record_bytes_max: RECORD_BYTES_MAX, ..Options::bodies() }
+}
+
+/// Runs what may panic inside of sled, which it does on some damage.
+fn guarded<T>(run: impl FnOnce() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    let panicked = |_| Err(StoreError::Failed("sled panicked".into()).into());
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked)
+}
+
+/// Moves what is in the folder aside and makes an empty store there.
+fn new_store(folder: &Path) -> Result<SledStore, LedgerError> {
+    let aside = SledStore::move_aside(folder).map_err(|source| io(folder, source))?;
+    tracing::warn!(aside = %aside.display(), "moved the damaged store aside");
+    Ok(SledStore::open(folder)?)
 }
 
 fn io(path: &Path, source: std::io::Error) -> LedgerError {

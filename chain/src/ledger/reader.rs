@@ -1,7 +1,9 @@
 //! Reading what is committed, from any thread. Calls block on the disk.
 
 use super::Tip;
-use super::apply::{apply, block_height, block_place, state_value, state_value_hash, transaction_place};
+use super::apply::{
+    apply_changes, block_height, block_place, index, state_value, state_value_hash, transaction_place,
+};
 use super::error::LedgerError;
 use super::journal::{self, Position};
 use super::record::{CommitRecord, read_body, read_commit};
@@ -81,6 +83,8 @@ pub(super) struct Shared {
     pub(super) journal: journal::Reader,
     /// Held for writing while a block's changes go into the store, so that a reader sees one height.
     committed: RwLock<(Arc<Tip>, Tree)>,
+    /// The same tip for those who want nothing else: they never wait for the store.
+    tip: RwLock<Arc<Tip>>,
     cache: Mutex<VecDeque<Arc<CommittedBlock>>>,
 }
 
@@ -92,8 +96,9 @@ impl Shared {
         tip: Tip,
         tree: Tree,
     ) -> Self {
-        let committed = RwLock::new((Arc::new(tip), tree));
-        Self { chain, store, journal, committed, cache: Mutex::default() }
+        let tip = Arc::new(tip);
+        let committed = RwLock::new((Arc::clone(&tip), tree));
+        Self { chain, store, journal, committed, tip: RwLock::new(tip), cache: Mutex::default() }
     }
 
     pub(super) fn install(
@@ -104,9 +109,13 @@ impl Shared {
         tip: Tip,
         tree: Tree,
     ) -> Result<(), LedgerError> {
+        // What the indexes lead to is durable already; only the state must be seen whole.
+        index(self.store.as_ref(), record, commit, &block.block)?;
+        let tip = Arc::new(tip);
         let mut committed = self.committed.write().unwrap_or_else(PoisonError::into_inner);
-        apply(self.store.as_ref(), record, commit, &block.block)?;
-        *committed = (Arc::new(tip), tree);
+        apply_changes(self.store.as_ref(), &record.changes)?;
+        *committed = (Arc::clone(&tip), tree);
+        *self.tip.write().unwrap_or_else(PoisonError::into_inner) = tip;
         drop(committed);
         self.remember(block);
         Ok(())
@@ -219,10 +228,10 @@ impl Reader {
         self.0.chain
     }
 
-    /// The committed tip.
+    /// The committed tip. Does not wait for the disk.
     #[must_use]
     pub fn tip(&self) -> Arc<Tip> {
-        Arc::clone(&self.0.committed.read().unwrap_or_else(PoisonError::into_inner).0)
+        Arc::clone(&self.0.tip.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The block at a height; `None` above the tip, at 0, and for what has been pruned.

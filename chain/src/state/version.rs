@@ -43,7 +43,7 @@ pub struct Version(Arc<Inner>);
 struct Inner {
     /// `None` for the version that the store holds.
     parent: Option<Version>,
-    changes: Changes,
+    changes: Arc<Changes>,
     tree: Tree,
 }
 
@@ -51,7 +51,7 @@ impl Version {
     /// The version that the store holds, with its tree.
     #[must_use]
     pub fn stored(tree: Tree) -> Self {
-        Self(Arc::new(Inner { parent: None, changes: Changes::new(), tree }))
+        Self(Arc::new(Inner { parent: None, changes: Arc::default(), tree }))
     }
 
     /// The version after `changes`.
@@ -65,7 +65,7 @@ impl Version {
         });
         let hashes: BTreeMap<KeyHash, Option<ValueHash>> = hashes.collect();
         let tree = self.0.tree.update(source, &hashes)?;
-        Ok(Self(Arc::new(Inner { parent: Some(self.clone()), changes, tree })))
+        Ok(Self(Arc::new(Inner { parent: Some(self.clone()), changes: Arc::new(changes), tree })))
     }
 
     /// The root over all entries.
@@ -106,9 +106,19 @@ impl Version {
         Self::stored(self.0.tree.evict(&self.0.tree, keys))
     }
 
-    /// The same version once the store holds it: nothing of it stays in memory but the tree.
+    /// The same version on top of `parent`, once the store holds `flushed`, an ancestor that changed `keys`:
+    /// the chain of versions stays as short as what is not stored, and the leaves that only `flushed` loaded
+    /// are given back (see [`Tree::evict`]).
     #[must_use]
-    pub fn into_stored(self) -> Self {
-        Self::stored(self.0.tree.clone())
+    pub fn rebased(&self, parent: &Self, flushed: &Self, keys: &[KeyHash]) -> Self {
+        let tree = self.0.tree.evict(&flushed.0.tree, keys.iter().copied());
+        let changes = Arc::clone(&self.0.changes);
+        Self(Arc::new(Inner { parent: Some(parent.clone()), changes, tree }))
+    }
+
+    /// How many versions there are from this one down to the stored one.
+    #[cfg(test)]
+    pub(crate) fn depth(&self) -> usize {
+        self.0.parent.as_ref().map_or(0, |parent| parent.depth() + 1)
     }
 }

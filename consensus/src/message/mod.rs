@@ -10,7 +10,11 @@
 //! Every signature covers `domain ‖ chain id ‖ payload`. The signer is a seat of the epoch's set; whoever
 //! passes a message on need not be its signer (R34).
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod sealed;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod view_change;
 

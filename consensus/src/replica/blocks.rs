@@ -78,18 +78,15 @@ impl Blocks {
         }
     }
 
-    /// Whether a block and all its ancestors above `tip` are durable. What is not here is at or below the tip.
-    pub(super) fn stored_down_to(&self, mut hash: BlockHash, tip: Height) -> bool {
-        while let Some(entry) = self.entries.get(&hash) {
-            if entry.block.height() <= tip {
-                break;
-            }
-            if entry.stored != Asked::Answer(()) {
-                return false;
-            }
+    /// Whether a block above the tip and all its ancestors down to the tip are durable.
+    pub(super) fn is_stored(&self, tip: (Height, BlockHash), mut hash: BlockHash) -> bool {
+        while let Some(entry) = self.entries.get(&hash).filter(|e| e.stored == Asked::Answer(())) {
             hash = entry.block.header().parent;
+            if entry.block.height() <= tip.0.next() {
+                return hash == tip.1;
+            }
         }
-        true
+        false
     }
 
     /// The blocks from `tip + 1` up to `hash`, ascending.
@@ -120,8 +117,11 @@ impl Blocks {
 
     /// Whether a body should be asked for now; at most once every `again_ms`.
     pub(super) fn fetch(&mut self, hash: BlockHash, now: Time, again_ms: u64) -> bool {
-        let due = self.fetching.get(&hash).is_none_or(|asked| *asked + again_ms <= now);
-        if due && (self.fetching.len() < BLOCKS_MAX || self.fetching.contains_key(&hash)) {
+        let due = match self.fetching.get(&hash) {
+            Some(asked) => *asked + again_ms <= now,
+            None => self.fetching.len() < BLOCKS_MAX,
+        };
+        if due {
             self.fetching.insert(hash, now);
         }
         due

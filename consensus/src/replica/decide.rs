@@ -20,13 +20,20 @@ impl Replica {
             self.highest_commit = Some(certificate.clone());
         }
         if height <= self.tip.height {
-            if let Some((own, _)) = self.recent.get(&height).filter(|(own, _)| *own != certificate.block_hash)
-            {
-                let (own, other) = (*own, certificate.block_hash);
-                self.halt(Halt::Chain { height, view: certificate.view, own, other });
-            }
+            self.compare_with_own(&certificate);
         } else if self.decided.len() < DECIDED_MAX || height == self.tip.height.next() {
             self.decided.entry(height).or_insert(certificate);
+        }
+    }
+
+    /// R36: a certificate at or below the own tip says what the own chain says.
+    fn compare_with_own(&mut self, certificate: &CommitCertificate) {
+        let (height, other) = (certificate.height, certificate.block_hash);
+        let Some((block, own)) = self.recent.get(&height).copied() else { return };
+        if block != other {
+            self.halt(Halt::Chain { height, view: certificate.view, own: block, other });
+        } else if own != certificate.result_hash {
+            self.halt(Halt::Result { height, block, own, certified: certificate.result_hash });
         }
     }
 
@@ -93,9 +100,8 @@ impl Replica {
 
     fn fetch_decided(&mut self, hash: BlockHash, certificate: &CommitCertificate) {
         if certificate.height > self.tip.height.next() {
-            let signers = certificate.signatures.iter().map(|s| s.validator);
-            if let Some(peer) = signers.into_iter().find(|v| Some(*v) != self.config.me) {
-                self.sync_with(peer, certificate.height);
+            for signature in certificate.signatures.iter() {
+                self.sync_with(signature.validator, certificate.height);
             }
         } else if self.blocks.fetch(hash, self.now.time, self.config.status_ms) {
             self.out.push(Effect::FetchBlock(hash));
@@ -117,10 +123,7 @@ impl Replica {
         if self.recent.len() > RECENT_MAX {
             self.recent.pop_first();
         }
-        // R8: the certificate overrides the accepted chain.
-        if self.chain.get(&height).is_some_and(|accepted| *accepted != hash) {
-            self.chain.split_off(&height);
-        }
+        self.drop_overridden();
         if let Some(accepted) = self.accepted_at.get(&height) {
             self.timeout.committed(self.now.time.0.saturating_sub(accepted.0));
         }
@@ -128,6 +131,23 @@ impl Replica {
         // R32: each commit above the own tip restarts the timer.
         self.timers.stop_progress();
         self.withdraw_ask();
+    }
+
+    /// R8: the certificate overrides the accepted chain, if that does not go on from the new tip.
+    fn drop_overridden(&mut self) {
+        let (height, hash) = (self.tip.height, self.tip.block);
+        let Some((last, block)) = self.chain.last_key_value().map(|(last, block)| (*last, *block)) else {
+            return;
+        };
+        let overridden = if last > height {
+            matches!(self.blocks.path_from((height, hash), block), Err(Broken::Fork { .. }))
+        } else {
+            self.chain.get(&height).is_some_and(|accepted| *accepted != hash)
+        };
+        if overridden {
+            self.chain.split_off(&height);
+            self.withheld.retain(|(_, m)| m.vote().is_none_or(|(_, voted, _)| voted < height));
+        }
     }
 
     /// R42, R43: what a commit has settled goes; the anchor's height stays open while it is voted on (R17).
@@ -139,12 +159,14 @@ impl Replica {
         self.own_prepares.retain(|height, _| settled(height));
         self.own_commits.retain(|height, _| settled(height));
         self.accepted_at.retain(|height, _| *height > tip);
+        // Votes of a disk that has stopped answering do not pile up.
+        let oldest = self.recent.first_key_value().map(|(height, _)| *height);
+        self.withheld.retain(|(_, m)| m.vote().is_none_or(|(_, height, _)| Some(height) >= oldest));
         self.decided.retain(|height, _| *height > tip);
         self.proposals.retain(|height, _| *height > tip);
+        self.early.retain(|_, proposal| proposal.block.height() > tip);
         self.votes.forget(tip, anchor);
         self.blocks.forget(tip);
-        if self.sync_asked.is_some_and(|(to, _)| to <= tip) {
-            self.sync_asked = None;
-        }
+        self.sync_asked.retain(|_, (to, _)| *to > tip);
     }
 }

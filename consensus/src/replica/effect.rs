@@ -46,7 +46,9 @@ pub enum Input {
     Pending(bool),
     /// A block that was asked for by its hash.
     Block(SealedBlock),
-    /// A block from sync with a certificate that has passed verification; `path` as in R22.
+    /// A block from sync with a certificate that has passed verification, of it or of a descendant. The
+    /// driver has checked that the headers lead from the one to the other, as in R22. Blocks come in ascending
+    /// height; those more than the window and 16 heights above the tip are ignored, and asked for again.
     Certified {
         /// The block.
         block: SealedBlock,
@@ -102,6 +104,9 @@ pub enum Effect {
     RelayTransactions,
     /// A validator has signed contradicting things (R37).
     Evidence(Evidence),
+    /// Validators have committed one block with so many results that none can reach a quorum (R37): their
+    /// votes, for an alarm. The replica goes on; repair of whoever is wrong ends it.
+    ResultsDiffer(Vec<Signed<CommitVote>>),
     /// The replica has stopped voting (R36).
     Halted(Halt),
 }

@@ -25,6 +25,9 @@ mod timers;
 mod view_change;
 mod votes;
 
+#[cfg(test)]
+mod tests;
+
 pub use effect::{Effect, Evidence, Halt, Input};
 
 use crate::Outgoing;
@@ -106,6 +109,17 @@ enum Withheld {
     NewView(Arc<NewView>),
 }
 
+impl Withheld {
+    /// What it votes for, if it is a vote.
+    const fn vote(&self) -> Option<(View, Height, BlockHash)> {
+        match self {
+            Self::Prepare(vote) => Some((vote.view, vote.height, vote.block)),
+            Self::Commit(vote) => Some((vote.view, vote.height, vote.block)),
+            Self::Ask(_) | Self::ViewChange(_) | Self::NewView(_) => None,
+        }
+    }
+}
+
 /// An own vote of the current view, and whether it has left.
 #[derive(Clone, Copy, Debug)]
 struct Cast<T> {
@@ -149,19 +163,27 @@ pub struct Replica {
     decided: BTreeMap<Height, CommitCertificate>,
 
     blocks: Blocks,
-    /// The latest view's proposal of each height above the tip.
+    /// The first proposal of this view for each height above the tip.
     proposals: BTreeMap<Height, Arc<Proposal>>,
+    /// R44: one proposal of a higher view a primary, so that none takes another's place: of its highest
+    /// view, the lowest height, which is the one that R7 allows first.
+    early: BTreeMap<ValidatorIndex, Arc<Proposal>>,
     votes: Votes,
     asks: Asks,
 
     /// The own latest ask, and the height that must be committed before it is withdrawn (R26).
     own_ask: Option<(Ask, Height)>,
+    /// After a restart: an ask of an earlier start may still count with others; it is withdrawn once this
+    /// height is committed (R26).
+    stale_ask: Option<Height>,
     next_ask_sequence: u64,
     starts: u64,
     start_record: PersistId,
     view_change: Option<ViewChangeRecord>,
     /// The last view for which a NewView was signed.
     new_view_signed: Option<View>,
+    /// The record of the entered view; its NewView is shown to nobody before (R10).
+    entered_record: PersistId,
 
     last_persist: PersistId,
     persisted: PersistId,
@@ -181,7 +203,8 @@ pub struct Replica {
     /// When which validator was last helped, by kind (R30).
     helped: BTreeMap<(ValidatorIndex, sync::Help), Time>,
     status_sent: Option<Time>,
-    sync_asked: Option<(Height, Time)>,
+    /// Who was asked for blocks, up to which height, and when.
+    sync_asked: BTreeMap<ValidatorIndex, (Height, Time)>,
 }
 
 impl Replica {
@@ -334,11 +357,18 @@ impl Replica {
         }
     }
 
-    /// R9: a Prepare waits for the bodies from the tip up to its block; everything else only for its record.
+    /// R9, R13, R47b: a vote waits for the bodies from the tip up to its block, and leaves only in the view
+    /// that it is for; everything else waits only for its record.
     fn may_leave(&self, message: &Withheld) -> bool {
-        match message {
-            Withheld::Prepare(vote) => self.blocks.stored_down_to(vote.block, self.tip.height),
-            _ => true,
+        let Some((view, height, block)) = message.vote() else { return true };
+        self.votes_now() && view == self.view && self.is_stored(height, block)
+    }
+
+    /// Whether a block is committed, or durable with all its ancestors down to the own tip.
+    fn is_stored(&self, height: Height, block: BlockHash) -> bool {
+        if height <= self.tip.height {
+            return self.recent.get(&height).is_some_and(|(own, _)| *own == block);
         }
+        self.blocks.is_stored((self.tip.height, self.tip.block), block)
     }
 }

@@ -67,26 +67,46 @@ impl Replica {
         self.own_commits.clear();
         self.votes.enter(self.view);
         self.asks.enter(self.view);
-        self.proposals.retain(|_, proposal| proposal.view >= self.view);
+        self.proposals.clear();
+        if let Some(proposal) = self.early.remove(&self.primary()).filter(|p| p.view == self.view) {
+            self.proposals.insert(proposal.block.height(), proposal);
+        }
+        self.early.retain(|_, proposal| proposal.view > self.view);
         self.blocks.stop_fetching();
         self.own_ask = self.own_ask.filter(|(ask, _)| ask.target > self.view);
         (self.lease, self.lease_asked) = (quorate_chain::Height::ZERO, None);
         (self.proposed_up_to, self.batch_requested) = (self.tip.height, None);
         self.timers.stop_progress();
         // R12: durable before the first vote in the view, as every vote's record comes after this one.
-        let id = self.persist(Record::Entered(Arc::clone(&new_view)));
+        self.entered_record = self.persist(Record::Entered(Arc::clone(&new_view)));
         if self.is_primary() {
-            self.withhold(id, Withheld::NewView(Arc::clone(&new_view)));
+            self.withhold(self.entered_record, Withheld::NewView(Arc::clone(&new_view)));
         }
-        // R21: first adopt its highest C.
+        self.adopt_certificates(&new_view);
+        self.drop_off_anchor();
+        self.meet_anchor();
+    }
+
+    /// R21: first adopt its highest C.
+    pub(super) fn adopt_certificates(&mut self, new_view: &NewView) {
         if let Some(certificate) = new_view.contents.committed.clone() {
             self.on_certificate(certificate);
         }
         if let KeyCertificate::Committed(certificate) = &new_view.contents.key {
             self.on_certificate(certificate.clone());
         }
-        self.drop_off_anchor();
-        self.meet_anchor();
+    }
+
+    /// Whether the own committed chain has another block at the anchor's height.
+    pub(super) fn is_off_anchor(&self) -> bool {
+        self.recent.get(&self.anchor.height).is_some_and(|(own, _)| *own != self.anchor.block)
+    }
+
+    /// Whether that is a fault (R36). A view's anchor extends whatever was committed in lower views. But a
+    /// certificate of this view or a higher one may rest on a later anchor, which need not extend a prepared
+    /// one of this view: whoever enters a view late, or lingers in one, may see that without any fault.
+    fn must_extend_own_chain(&self) -> bool {
+        self.anchor.kind == AnchorKind::Committed || self.commit_view < Some(self.view)
     }
 
     /// R23: what is not on the way to the anchor is given up, but for bodies that were prepared (R43). Their
@@ -109,9 +129,9 @@ impl Replica {
         if height > self.tip.height {
             return;
         }
-        if let Some((own, _)) = self.recent.get(&height).filter(|(own, _)| *own != self.anchor.block) {
-            let (own, other) = (*own, self.anchor.block);
-            self.halt(Halt::Chain { height, view: self.view, own, other });
+        let fault = self.is_off_anchor() && self.must_extend_own_chain();
+        if let Some((own, _)) = self.recent.get(&height).copied().filter(|_| fault) {
+            self.halt(Halt::Chain { height, view: self.view, own, other: self.anchor.block });
             return;
         }
         if let Some(certificate) = self.highest_commit.clone() {
@@ -144,7 +164,7 @@ impl Replica {
             }
             Err(Broken::Fork { height, other }) => {
                 // R36, unless a certificate that is still to be executed says the same.
-                if self.decided.is_empty() {
+                if self.decided.is_empty() && self.must_extend_own_chain() {
                     self.halt(Halt::Chain { height, view: self.view, own: self.tip.block, other });
                 }
             }
@@ -166,6 +186,8 @@ impl Replica {
                     entry.valid = Asked::Answer(true);
                 }
                 self.accept_block(block);
+                // R14: after a restart, on along the votes that were cast above it.
+                self.resume_chain((block.height(), block.hash()));
                 return;
             }
             self.store_and_execute(block.hash());
@@ -176,7 +198,7 @@ impl Replica {
 }
 
 /// R24: the claims of q, and only the certificates for the maximum key and the highest C.
-fn new_view_contents(view: View, view_changes: &[Arc<ViewChange>]) -> Option<NewViewContents> {
+pub(super) fn new_view_contents(view: View, view_changes: &[Arc<ViewChange>]) -> Option<NewViewContents> {
     let highest = Highest::of(view_changes.iter().map(|v| &v.claims.payload))?;
     let key = highest.key;
     let proof = |of: &ViewChange| match key.kind {

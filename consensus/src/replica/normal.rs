@@ -33,13 +33,18 @@ impl Replica {
         if view < self.view || !self.in_reach(height) {
             return;
         }
-        match self.proposals.get(&height) {
-            Some(known) if known.view > view => {}
-            Some(known) if known.view == view => {
+        let early = self.early.get(&primary).filter(|_| view > self.view);
+        let known = if view == self.view { self.proposals.get(&height) } else { early };
+        match known {
+            Some(known) if (known.view, known.block.height()) == (view, height) => {
                 let (first, second) = (known.claim(), proposal.claim());
                 if first != second {
                     self.out.push(Effect::Evidence(Evidence::Proposals(primary, first, second)));
                 }
+            }
+            Some(known) if known.view > view || known.view == view && known.block.height() < height => {}
+            _ if view > self.view => {
+                self.early.insert(primary, proposal);
             }
             _ => {
                 self.proposals.insert(height, proposal);
@@ -82,6 +87,8 @@ impl Replica {
             Counted::New => {
                 if let Some(certificate) = self.votes.committed(&vote.payload, self.quorum.q()) {
                     self.on_certificate(certificate);
+                } else if let Some(votes) = self.votes.results_differ(&vote.payload, self.quorum) {
+                    self.out.push(Effect::ResultsDiffer(votes));
                 }
             }
         }
@@ -99,7 +106,7 @@ impl Replica {
                 let (height, timestamp_ms) = (header.height, header.timestamp_ms);
                 Some(Parent { height, block: *hash, timestamp_ms, result })
             }
-            None if self.tip.height >= self.anchor.height => Some(Parent {
+            None if self.tip.height >= self.anchor.height && !self.is_off_anchor() => Some(Parent {
                 height: self.tip.height,
                 block: self.tip.block,
                 timestamp_ms: self.tip.timestamp_ms,
@@ -125,7 +132,9 @@ impl Replica {
                 return;
             }
             // R8: a second vote for a (v, h) already voted is never signed.
-            if self.own_prepares.get(&height).is_some_and(|cast| cast.vote.block != block.hash()) {
+            let prepared = self.own_prepares.get(&height).map(|cast| cast.vote.block);
+            let committed = self.own_commits.get(&height).map(|cast| cast.vote.block);
+            if [prepared, committed].into_iter().flatten().any(|voted| voted != block.hash()) {
                 return;
             }
             if !self.blocks.insert(&block) {
@@ -155,7 +164,8 @@ impl Replica {
         {
             return false;
         }
-        let latest = (self.now.clock.0 + self.config.max_ahead_ms).max(parent.timestamp_ms.0 + 1);
+        let latest =
+            (self.now.clock.0.saturating_add(self.config.max_ahead_ms)).max(parent.timestamp_ms.next().0);
         let early_ms = header.timestamp_ms.0.saturating_sub(latest);
         if early_ms > 0 {
             // A proposal ahead of its time waits. The two clocks may drift, so this looks again at least

@@ -7,7 +7,7 @@ use crate::message::{SealedBlock, Unsigned};
 use crate::record::Record;
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
 use quorate_chain::codec::List;
-use quorate_chain::{Block, BlockHash, Header, Height, TimestampMs, Transaction};
+use quorate_chain::{Block, BlockHash, Header, Height, Transaction};
 
 /// Heights that one lease covers. A restarted primary proposes none of them again, so it should be small; it
 /// costs one record in so many heights.
@@ -80,7 +80,7 @@ impl Replica {
             epoch: self.config.context.epoch,
             parent: parent.block,
             // R6: the primary uses max(own clock, parent time + 1 ms).
-            timestamp_ms: self.now.clock.max(TimestampMs(parent.timestamp_ms.0 + 1)),
+            timestamp_ms: self.now.clock.max(parent.timestamp_ms.next()),
             transactions_root: transactions_root(&transactions),
             transaction_count: u32::try_from(transactions.len()).ok()?,
             parent_result: parent.result,

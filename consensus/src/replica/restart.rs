@@ -4,7 +4,7 @@ use super::asks::Asks;
 use super::blocks::{Asked, Blocks};
 use super::timers::{Timeout, Timers};
 use super::votes::Votes;
-use super::{Cast, Config, Phase, Replica, Tip};
+use super::{Cast, Config, Phase, RECENT_MAX, Replica, Tip, Withheld};
 use crate::Effect;
 use crate::message::{Anchor, AnchorKind, SealedBlock};
 use crate::record::{DurableState, PersistId, Record};
@@ -34,9 +34,14 @@ impl Replica {
         });
         let mut recent: BTreeMap<_, _> = ancestors.into_iter().map(|(h, b, r)| (h, (b, r))).collect();
         recent.insert(tip.height, (tip.block, tip.result));
+        while recent.len() > RECENT_MAX {
+            recent.pop_first();
+        }
         let mut replica = Self::at(now, config, tip, anchor);
         replica.recent = recent;
         replica.restore(durable, bodies);
+        // R33: also at start.
+        replica.send_status();
         let effects = replica.step(now, super::Input::Tick);
         (replica, effects)
     }
@@ -66,14 +71,17 @@ impl Replica {
             decided: BTreeMap::new(),
             blocks: Blocks::default(),
             proposals: BTreeMap::new(),
+            early: BTreeMap::new(),
             votes: Votes::default(),
             asks: Asks::default(),
             own_ask: None,
+            stale_ask: None,
             next_ask_sequence: 0,
             starts: 0,
             start_record: PersistId(0),
             view_change: None,
             new_view_signed: None,
+            entered_record: PersistId(0),
             last_persist: PersistId(0),
             persisted: PersistId(0),
             withheld: VecDeque::new(),
@@ -86,7 +94,7 @@ impl Replica {
             timeout,
             helped: BTreeMap::new(),
             status_sent: None,
-            sync_asked: None,
+            sync_asked: BTreeMap::new(),
             config,
             tip,
         }
@@ -118,24 +126,42 @@ impl Replica {
             }
         }
         for (height, vote) in prepares {
-            // The body and the vote became durable apart: without the body the vote never left, and it is
-            // kept only so that no other is cast for its slot.
-            let released = height <= self.tip.height || self.blocks.get(vote.block).is_some();
+            let released = self.restored(height, vote.block, Withheld::Prepare(vote));
             self.own_prepares.insert(height, Cast { vote, released });
         }
-        self.own_commits =
-            commits.into_iter().map(|(height, vote)| (height, Cast { vote, released: true })).collect();
-        self.resume_chain();
-        self.starts = durable.starts + 1;
+        for (height, vote) in commits {
+            let released = self.restored(height, vote.block, Withheld::Commit(vote));
+            self.own_commits.insert(height, Cast { vote, released });
+        }
+        if self.anchor.kind == AnchorKind::Committed || self.anchor.height <= self.tip.height {
+            self.resume_chain((self.tip.height, self.tip.block));
+        }
+        self.starts = durable.starts.saturating_add(1);
         self.start_record = self.persist(Record::Start(self.starts));
+        self.stale_ask = Some(self.withdrawal_goal()).filter(|_| durable.starts > 0);
+        // The tip's certificate may be a descendant's (R22), and the view's C may still be to be reached.
+        if let Some(certificate) = self.tip.certificate.clone() {
+            self.on_certificate(certificate);
+        }
+        if let Some(new_view) = self.new_view.clone() {
+            self.adopt_certificates(&new_view);
+        }
     }
 
-    /// R14: in its view the replica goes on along the votes it had cast.
-    fn resume_chain(&mut self) {
-        let anchored = self.anchor.kind == AnchorKind::Committed || self.anchor.height <= self.tip.height;
-        let mut parent = (self.tip.height, self.tip.block);
+    /// Whether a recorded vote may have left. Body and vote became durable apart: without its body, or that
+    /// of an ancestor, it never left, and it waits for them again.
+    fn restored(&mut self, height: Height, block: BlockHash, vote: Withheld) -> bool {
+        let released = self.is_stored(height, block);
+        if !released && self.phase == Phase::Normal {
+            self.withhold(PersistId(0), vote);
+        }
+        released
+    }
+
+    /// R14: in its view the replica goes on along the votes it had cast, upward from the tip or the anchor.
+    pub(super) fn resume_chain(&mut self, mut parent: (Height, BlockHash)) {
         let cast = self.own_prepares.values().map(|cast| cast.vote);
-        let votes: Vec<_> = cast.filter(|vote| anchored && vote.height > parent.0).collect();
+        let votes: Vec<_> = cast.filter(|vote| vote.height > parent.0).collect();
         for vote in votes {
             let Some(entry) = self.blocks.get_mut(vote.block) else { break };
             if vote.height != parent.0.next() || entry.block.header().parent != parent.1 {

@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::timers::Timers;
 use super::{Phase, Replica};
-use crate::message::{AnchorKind, Message, Outgoing, Signed, Status, Unsigned};
+use crate::message::{AnchorKind, Message, NewView, Outgoing, Signed, Status, Unsigned};
 use quorate_chain::{Height, ValidatorIndex};
 use std::sync::Arc;
 
@@ -52,19 +52,18 @@ impl Replica {
         let now = self.now.time;
         self.timers.resend.get_or_insert(now + self.config.status_ms);
         let timeout_ms = self.timeout.ms();
-        if self.is_waiting() {
-            if self.timers.progress.is_none() {
-                self.timers.progress = Some(now + timeout_ms);
-                self.timers.half = Some(now + timeout_ms / 2);
-            }
-        } else {
+        if !self.is_waiting() {
             self.timers.progress = None;
             if self.phase == Phase::Normal {
                 self.timers.half = None;
-            } else {
-                // R33: while changing, whether the timer runs or not.
-                self.timers.half.get_or_insert(now + timeout_ms / 2);
             }
+        } else if self.timers.progress.is_none() {
+            self.timers.progress = Some(now + timeout_ms);
+            self.timers.half = Some(now + timeout_ms / 2);
+        }
+        if self.phase != Phase::Normal && self.config.me.is_some() {
+            // R33: while changing every half time-out, whether the timer runs or not.
+            self.timers.half.get_or_insert(now + timeout_ms / 2);
         }
     }
 
@@ -97,7 +96,7 @@ impl Replica {
             }
         } else {
             self.resend_votes();
-            if let Some(new_view) = self.new_view.clone().filter(|_| self.is_primary() && waiting) {
+            if let Some(new_view) = self.durable_new_view().filter(|_| self.is_primary() && waiting) {
                 let message = Message::NewView(new_view);
                 self.out.push(Effect::Broadcast(Outgoing::Signed(message)));
             }
@@ -112,9 +111,18 @@ impl Replica {
         !self.withheld.iter().any(|(_, m)| matches!(m, super::Withheld::ViewChange(w) if **w == *record))
     }
 
+    /// R10: the NewView of the own view, once it is durable.
+    fn durable_new_view(&self) -> Option<Arc<NewView>> {
+        self.new_view.clone().filter(|_| self.entered_record <= self.persisted)
+    }
+
+    /// R48: until a C covers them; a C of a lower view does not cover the votes for an anchor (R17).
     fn resend_votes(&mut self) {
+        let open = |height: Height| height > self.tip.height || self.commit_view < Some(self.view);
         let prepares = self.own_prepares.values().filter(|cast| cast.released).map(|cast| cast.vote);
         let commits = self.own_commits.values().filter(|cast| cast.released).map(|cast| cast.vote);
+        let prepares = prepares.filter(|vote| open(vote.height));
+        let commits = commits.filter(|vote| open(vote.height));
         let votes: Vec<_> = prepares.map(Unsigned::Prepare).chain(commits.map(Unsigned::Commit)).collect();
         for vote in votes {
             self.broadcast(vote);
@@ -157,13 +165,13 @@ impl Replica {
         }
     }
 
-    /// R34: somebody has more; fetch it, from one at a time.
+    /// R34: somebody has more; fetch it, from f+1 at a time, so that no f of them can stand in the way.
     pub(super) fn sync_with(&mut self, peer: ValidatorIndex, to: Height) {
-        let due = self.sync_asked.is_none_or(|(asked, at)| {
-            to > asked && at < self.now.time || at + self.config.status_ms <= self.now.time
-        });
-        if due {
-            self.sync_asked = Some((to, self.now.time));
+        let (now, again_ms) = (self.now.time, self.config.status_ms);
+        self.sync_asked.retain(|_, (_, at)| *at + again_ms > now);
+        let free = self.sync_asked.len() < self.quorum.one_honest() && !self.sync_asked.contains_key(&peer);
+        if free && Some(peer) != self.config.me {
+            self.sync_asked.insert(peer, (to, now));
             self.out.push(Effect::Sync { peer, to });
         }
     }
@@ -180,7 +188,7 @@ impl Replica {
 
     /// R30: the NewView of the own view, for whoever is below it.
     pub(super) fn help_to_view(&mut self, peer: ValidatorIndex) {
-        let Some(new_view) = self.new_view.clone() else { return };
+        let Some(new_view) = self.durable_new_view() else { return };
         if self.may_help(peer, Help::NewView) {
             self.out.push(Effect::Send(peer, Outgoing::Signed(Message::NewView(new_view))));
         }

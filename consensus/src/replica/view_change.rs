@@ -27,10 +27,13 @@ impl Replica {
         if self.own_ask.is_some_and(|(ask, _)| ask.target >= target) {
             return;
         }
-        // R26: what must be committed in the own view before the ask is withdrawn.
+        self.ask(target, self.withdrawal_goal());
+    }
+
+    /// R26: what must be committed in the own view before an ask made now is withdrawn.
+    pub(super) fn withdrawal_goal(&self) -> Height {
         let accepted = self.chain.last_key_value().map_or(Height::ZERO, |(height, _)| *height);
-        let goal = accepted.max(self.anchor.height).max(self.tip.height.next());
-        self.ask(target, goal);
+        accepted.max(self.anchor.height).max(self.tip.height.next())
     }
 
     fn ask(&mut self, target: View, goal: Height) {
@@ -38,14 +41,16 @@ impl Replica {
         self.next_ask_sequence += 1;
         let ask = Ask { epoch: self.config.context.epoch, target, counter };
         self.own_ask = Some((ask, goal));
+        self.stale_ask = None;
         self.withhold(self.start_record, Withheld::Ask(ask));
     }
 
     /// R26: a Normal replica whose view has made up for the delay takes its ask back.
     pub(super) fn withdraw_ask(&mut self) {
-        let Some((ask, goal)) = self.own_ask else { return };
+        let asked = self.own_ask.filter(|(ask, _)| ask.target > self.view).map(|(_, goal)| goal);
+        let Some(goal) = asked.or(self.stale_ask) else { return };
         let own_view = self.tip.certificate.as_ref().is_some_and(|c| c.view == self.view);
-        if self.phase == Phase::Normal && ask.target > self.view && self.tip.height >= goal && own_view {
+        if self.phase == Phase::Normal && self.tip.height >= goal && own_view {
             self.ask(self.view, Height::ZERO);
         }
     }
@@ -85,7 +90,9 @@ impl Replica {
         }
         // R18 goes first: of this view there is a certificate, so there is a NewView to be fetched.
         if self.certificate_view() >= Some(target) {
-            self.send_status();
+            if self.status_sent.is_none_or(|sent| sent + self.config.status_ms <= self.now.time) {
+                self.send_status();
+            }
             return;
         }
         self.change_to(target);

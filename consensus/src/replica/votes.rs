@@ -4,7 +4,8 @@ use crate::message::Signed;
 use crate::replica::effect::Evidence;
 use quorate_chain::certificate::{CommitVote, PrepareVote, Signatures, ValidatorSignature};
 use quorate_chain::codec::List;
-use quorate_chain::{CommitCertificate, Height, PreparedCertificate, ValidatorIndex, View};
+use quorate_chain::quorum::Quorum;
+use quorate_chain::{CommitCertificate, Height, PreparedCertificate, ResultHash, ValidatorIndex, View};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default)]
@@ -82,6 +83,23 @@ impl Votes {
             result_hash: vote.result,
             signatures,
         })
+    }
+
+    /// R37: the Commits of one view for one block, if no result among them can reach a quorum any more.
+    pub(super) fn results_differ(
+        &self,
+        vote: &CommitVote,
+        quorum: Quorum,
+    ) -> Option<Vec<Signed<CommitVote>>> {
+        let of_block = |v: &&Signed<CommitVote>| CommitVote { result: vote.result, ..v.payload } == *vote;
+        let votes = self.slots.get(&vote.height)?.values().filter_map(|slot| slot.commit.as_ref());
+        let votes: Vec<_> = votes.filter(of_block).cloned().collect();
+        let mut results = BTreeMap::<ResultHash, usize>::new();
+        for vote in &votes {
+            *results.entry(vote.payload.result).or_default() += 1;
+        }
+        let most = results.into_values().max().unwrap_or(0);
+        (most + (quorum.n() - votes.len()) < quorum.q()).then_some(votes)
     }
 
     /// R44: Prepares of views below `view` go when it is entered. Late Commits may still make a C (R35).

@@ -1,0 +1,24 @@
+//! `quorate`: the node, and the commands around it.
+//!
+//! | folder | what |
+//! | --- | --- |
+//! | `cli/` | one file a command: arguments, output |
+//! | `config.rs` | what a node runs with: file, environment, flags |
+//! | `run/` | the node itself: consensus, execution, network, API |
+//! | `devnet/` | several validators on this machine, each a child process |
+//! | `error.rs` | how all of it fails |
+
+mod cli;
+mod config;
+mod devnet;
+mod error;
+mod run;
+
+use std::process::ExitCode;
+
+/// What `--version` says.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUORATE_COMMIT"), ")");
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,270 @@
+//! The thread that owns ledger and pool: stores bodies, validates, executes, commits, builds batches.
+
+use super::Fatal;
+use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
+use quorate_chain::certificate::PATH_HEADERS_MAX;
+use quorate_chain::codec::List;
+use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
+use quorate_chain::ledger::{Ledger, LedgerError};
+use quorate_chain::mempool::{Limits, Mempool};
+use quorate_chain::state::{StateKey, StateReader, StateValue};
+use quorate_chain::{
+    AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, Transaction,
+};
+use quorate_consensus::{Input, SealedBlock};
+use quorate_rpc::Rejection;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What is asked of the executor. The core's jobs are bounded by what it has in flight, the others by the
+/// channels that they wait in before.
+pub(super) enum Job {
+    /// Make a body durable.
+    Store(SealedBlock),
+    /// Check a fresh block by R6.
+    Validate(SealedBlock),
+    /// Execute on its parent's state.
+    Execute(SealedBlock),
+    /// Make a block final.
+    Commit(SealedBlock, CommitCertificate, Vec<Header>),
+    /// Choose transactions for a child of this block.
+    Batch(BlockHash, Height),
+    /// Take authentic transactions into the pool; an answer for each.
+    Insert(Vec<(Transaction, InsertAnswer)>),
+    /// The oldest waiting transactions, for the other validators (R33).
+    Oldest(oneshot::Sender<Vec<Transaction>>),
+    /// The body of a block, committed or not.
+    Body(BlockHash, oneshot::Sender<Option<Block>>),
+    /// Stop: everything durable, then end.
+    Stop,
+}
+
+/// Called with what became of an insertion.
+pub(super) type InsertAnswer = Box<dyn FnOnce(Result<(), Rejection>) + Send>;
+
+/// What others see of the executor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// The committed height.
+    pub(super) height: Height,
+    /// Transactions in the pool.
+    pub(super) waiting: usize,
+}
+
+/// Insertions of ingest that wait for the executor; ingest then waits too.
+pub(super) const INSERTS_WAITING_MAX: usize = 4;
+/// No commit for so long makes a checkpoint cheap.
+const IDLE: Duration = Duration::from_secs(2);
+
+pub(super) struct Executor {
+    ledger: Ledger,
+    pool: Mempool,
+    core: mpsc::UnboundedSender<Input>,
+    committed: watch::Sender<Height>,
+    progress: watch::Sender<Progress>,
+    /// What the core was told last.
+    pending: bool,
+    uncheckpointed: bool,
+    inserted: std::sync::mpsc::Receiver<()>,
+}
+
+impl Executor {
+    pub(super) fn new(
+        ledger: Ledger,
+        core: mpsc::UnboundedSender<Input>,
+        committed: watch::Sender<Height>,
+        progress: watch::Sender<Progress>,
+        inserted: std::sync::mpsc::Receiver<()>,
+    ) -> Self {
+        let pool = Mempool::new(Limits::default());
+        Self { ledger, pool, core, committed, progress, pending: false, uncheckpointed: false, inserted }
+    }
+
+    /// Works until it is told to stop.
+    pub(super) fn run(mut self, jobs: &std::sync::mpsc::Receiver<Job>, fatal: &Fatal) {
+        let mut last_commit = Instant::now();
+        loop {
+            let job = match jobs.recv_timeout(IDLE) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) if self.uncheckpointed && last_commit.elapsed() >= IDLE => {
+                    if let Err(error) = self.checkpoint() {
+                        return fatal.stop(format!("the ledger failed: {error}"));
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let stop = matches!(job, Job::Stop);
+            if matches!(job, Job::Commit(..)) {
+                last_commit = Instant::now();
+            }
+            if let Err(error) = self.work(job) {
+                return fatal.stop(format!("the ledger failed: {error}"));
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn work(&mut self, job: Job) -> Result<(), LedgerError> {
+        match job {
+            Job::Store(block) => {
+                self.ledger.append_body(block.block())?;
+                self.ledger.sync()?;
+                self.answer(Input::BodyStored(block.hash()));
+            }
+            Job::Validate(block) => self.validate(&block),
+            Job::Execute(block) => self.execute(&block)?,
+            Job::Commit(block, certificate, path) => self.commit(&block, certificate, path)?,
+            Job::Batch(parent, height) => self.batch(parent, height),
+            Job::Insert(transactions) => self.insert(transactions),
+            Job::Oldest(answer) => {
+                let _ = answer.send(self.oldest());
+            }
+            Job::Body(hash, answer) => {
+                let _ = answer.send(self.ledger.body(hash)?);
+            }
+            Job::Stop => {
+                self.ledger.sync()?;
+                self.checkpoint()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, input: Input) {
+        // Without a core the node is stopping.
+        let _ = self.core.send(input);
+    }
+
+    fn checkpoint(&mut self) -> Result<(), LedgerError> {
+        self.uncheckpointed = false;
+        self.ledger.checkpoint()
+    }
+
+    fn validate(&self, block: &SealedBlock) {
+        let verdict = self.ledger.validate(block.block(), |id| self.pool.contains(id));
+        if let Err(error) = &verdict {
+            tracing::warn!(height = block.height().0, block = %block.hash(), %error, "refused a proposed block");
+        }
+        self.answer(Input::Validated { block: block.hash(), valid: verdict.is_ok() });
+    }
+
+    fn execute(&mut self, block: &SealedBlock) -> Result<(), LedgerError> {
+        match self.ledger.execute(block.block()) {
+            Ok(result) => self.answer(Input::Executed { block: block.hash(), result: result.hash() }),
+            // Its parent was dropped by a commit meanwhile: this block can never be committed.
+            Err(LedgerError::NotExecuted(parent)) => {
+                tracing::debug!(block = %block.hash(), %parent, "its parent is gone");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        block: &SealedBlock,
+        certificate: CommitCertificate,
+        path: Vec<Header>,
+    ) -> Result<(), LedgerError> {
+        let path = List::<Header, 0, PATH_HEADERS_MAX>::new(path)
+            .map_err(|error| LedgerError::Damaged { height: block.height(), what: error.0 })?;
+        self.ledger.execute(block.block())?;
+        let committed = self.ledger.commit(block.hash(), path, certificate)?;
+        let height = block.height();
+        self.pool.committed(height, &committed.block.transactions);
+        self.committed.send_replace(height);
+        self.uncheckpointed = true;
+        if self.ledger.checkpoint_due() {
+            self.checkpoint()?;
+        }
+        self.show();
+        Ok(())
+    }
+
+    /// Tells the core and others where the pool and the chain are.
+    fn show(&mut self) {
+        let height = self.ledger.tip().height;
+        let reader = self.ledger.reader();
+        let pending = self.pool.has_includable(height.next(), |account| next_nonce(&reader, account));
+        // `true` is told again after each commit: the core forgets it when a batch turns out empty.
+        if pending || self.pending {
+            self.answer(Input::Pending(pending));
+        }
+        self.pending = pending;
+        self.progress.send_replace(Progress { height, waiting: self.pool.len() });
+    }
+
+    fn batch(&mut self, parent: BlockHash, height: Height) {
+        let parameters = self.ledger.parameters();
+        let count = parameters.block_transactions_max as usize;
+        let bytes = parameters.block_bytes_max as usize;
+        let transactions = match self.ledger.reader_at(parent) {
+            Some(state) => {
+                let chosen = self.pool.batch(height, count, bytes, |id| next_nonce(&state, id));
+                // A key may have lost its rights since the transaction came in.
+                chosen.into_iter().filter(|t| check_against_state(&state, t).is_ok()).collect()
+            }
+            None => Vec::new(),
+        };
+        self.answer(Input::Batch { parent, transactions: only_consecutive(transactions) });
+    }
+
+    fn insert(&mut self, transactions: Vec<(Transaction, InsertAnswer)>) {
+        for (transaction, answer) in transactions {
+            answer(self.insert_one(transaction));
+        }
+        // Makes room for the next batch of ingest.
+        let _ = self.inserted.try_recv();
+        self.show();
+    }
+
+    /// The signatures hold; the rest is checked against the tip of now.
+    fn insert_one(&mut self, transaction: Transaction) -> Result<(), Rejection> {
+        let reader = self.ledger.reader();
+        check_form(&transaction, reader.chain(), self.ledger.tip().height.next())?;
+        let next = check_against_state(&reader, &transaction)?;
+        if transaction.body().nonce < next {
+            let found = transaction.body().nonce;
+            return Err(InvalidTransaction::Nonce { expected: next, found }.into());
+        }
+        Ok(self.pool.insert(transaction, next)?)
+    }
+
+    fn oldest(&self) -> Vec<Transaction> {
+        let mut bytes = 0;
+        let some = self.pool.some(BATCH_TRANSACTIONS_MAX).take_while(|transaction| {
+            bytes += transaction.bytes().len() + 4;
+            bytes <= BATCH_BYTES_MAX
+        });
+        some.cloned().collect()
+    }
+}
+
+fn next_nonce(state: &impl StateReader, account: AccountId) -> Option<Nonce> {
+    match state.get(&StateKey::Account(account)) {
+        Ok(Some(StateValue::Account(account))) => Some(account.nonce),
+        _ => None,
+    }
+}
+
+/// Drops what follows a gap in an account's nonces: R6 allows none.
+fn only_consecutive(transactions: Vec<Transaction>) -> Vec<Transaction> {
+    let mut last = std::collections::BTreeMap::<AccountId, Nonce>::new();
+    let mut kept = transactions;
+    kept.retain(|transaction| {
+        let body = transaction.body();
+        match last.get(&body.account) {
+            Some(before) if before.next() != body.nonce => false,
+            _ => {
+                last.insert(body.account, body.nonce);
+                true
+            }
+        }
+    });
+    kept
+}

@@ -1,0 +1,171 @@
+//! Transactions on their way in: from clients, from gossip, from validators that wait for them. Cheap checks
+//! first, signatures in batches, then the pool; what a client brought is passed on by gossip.
+
+use super::executor::{InsertAnswer, Job};
+use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
+use bytes::Bytes;
+use quorate_chain::codec::{decode, encode};
+use quorate_chain::crypto::verify_batch;
+use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
+use quorate_chain::ledger::Reader;
+use quorate_chain::Transaction;
+use quorate_p2p::{GossipVerdict, Network};
+use quorate_rpc::{Rejection, Submission};
+use tokio::sync::{mpsc, oneshot};
+
+/// Most transactions of one signature batch.
+const VERIFY_MAX: usize = 256;
+/// Batches that wait to be checked; more are refused at the door.
+pub(super) const WAITING_MAX: usize = 1_024;
+
+/// Something to be taken in.
+pub(super) enum Incoming {
+    /// From a client.
+    Client(Submission),
+    /// From gossip; the verdict decides whether it is passed on.
+    Gossip(Bytes, GossipVerdict),
+    /// From a validator that waits for them (R33).
+    Relayed(Vec<Transaction>),
+}
+
+/// The checks, on a thread of their own.
+pub(super) struct Ingest {
+    pub(super) reader: Reader,
+    pub(super) network: Network,
+    pub(super) executor: std::sync::mpsc::Sender<Job>,
+    /// Full while the executor has enough to insert.
+    pub(super) inserting: std::sync::mpsc::SyncSender<()>,
+}
+
+/// A transaction and whoever waits for its verdict.
+struct Candidate {
+    transaction: Transaction,
+    client: Option<oneshot::Sender<Result<(), Rejection>>>,
+}
+
+impl Candidate {
+    fn refuse(self, why: Rejection) {
+        if let Some(client) = self.client {
+            let _ = client.send(Err(why));
+        }
+    }
+}
+
+impl Ingest {
+    /// Works until every sender is gone.
+    pub(super) fn run(self, mut incoming: mpsc::Receiver<Incoming>) {
+        let mut group = Vec::with_capacity(VERIFY_MAX);
+        while incoming.blocking_recv_many(&mut group, VERIFY_MAX) > 0 {
+            let mut candidates = Vec::new();
+            for one in group.drain(..) {
+                match one {
+                    Incoming::Client(Submission { transaction, answer }) => {
+                        candidates.push(Candidate { transaction, client: Some(answer) });
+                    }
+                    Incoming::Relayed(transactions) => candidates.extend(
+                        transactions.into_iter().map(|transaction| Candidate { transaction, client: None }),
+                    ),
+                    Incoming::Gossip(batch, verdict) => self.gossip(&batch, verdict),
+                }
+            }
+            if !candidates.is_empty() {
+                self.take(candidates);
+            }
+        }
+    }
+
+    /// A batch is passed on as a whole if nobody could find fault with its bytes, whatever this node's state
+    /// says of it: it may be ahead or behind.
+    fn gossip(&self, batch: &[u8], verdict: GossipVerdict) {
+        let Ok(transactions) = decode::<Batch>(batch) else { return verdict.reject() };
+        let candidates = transactions.into_inner().into_iter();
+        let candidates = candidates.map(|transaction| Candidate { transaction, client: None }).collect();
+        if self.take(candidates) { verdict.accept() } else { verdict.reject() }
+    }
+
+    /// Whether all were authentic and of this chain.
+    fn take(&self, candidates: Vec<Candidate>) -> bool {
+        let height = self.reader.tip().height.next();
+        let mut sound = true;
+        let mut checked = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            match self.check(&candidate.transaction, height) {
+                Ok(()) => checked.push(candidate),
+                Err(error) => {
+                    sound &= !error.is_peer_fault();
+                    candidate.refuse(error.into());
+                }
+            }
+        }
+        let authentic = self.verify(&checked);
+        let mut insert: Vec<(Transaction, InsertAnswer)> = Vec::new();
+        let mut publish = Vec::new();
+        for (candidate, authentic) in checked.into_iter().zip(authentic) {
+            if !authentic {
+                sound = false;
+                candidate.refuse(InvalidTransaction::Signature.into());
+                continue;
+            }
+            let Candidate { transaction, client } = candidate;
+            if client.is_some() {
+                publish.push(transaction.clone());
+            }
+            let answer: InsertAnswer = Box::new(move |verdict| {
+                if let Some(client) = client {
+                    let _ = client.send(verdict);
+                }
+            });
+            insert.push((transaction, answer));
+        }
+        if !insert.is_empty() && self.inserting.send(()).is_ok() {
+            let _ = self.executor.send(Job::Insert(insert));
+        }
+        self.publish(publish);
+        sound
+    }
+
+    fn check(&self, transaction: &Transaction, height: quorate_chain::Height) -> Result<(), InvalidTransaction> {
+        check_form(transaction, self.reader.chain(), height)?;
+        let expected = check_against_state(&self.reader, transaction)?;
+        let found = transaction.body().nonce;
+        if found < expected { Err(InvalidTransaction::Nonce { expected, found }) } else { Ok(()) }
+    }
+
+    fn verify(&self, candidates: &[Candidate]) -> Vec<bool> {
+        let chain = self.reader.chain();
+        let messages: Vec<_> = candidates.iter().map(|c| c.transaction.signed_bytes(chain)).collect();
+        let mut signed = Vec::new();
+        let mut counts = Vec::new();
+        for (candidate, message) in candidates.iter().zip(&messages) {
+            let before = signed.len();
+            signed.extend(candidate.transaction.signed_messages(message));
+            counts.push(signed.len() - before);
+        }
+        let verdicts = verify_batch(&signed);
+        let mut verdicts = verdicts.iter();
+        counts.into_iter().map(|count| verdicts.by_ref().take(count).all(|ok| *ok)).collect()
+    }
+
+    fn publish(&self, transactions: Vec<Transaction>) {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for transaction in transactions {
+            let size = transaction.bytes().len() + 4;
+            if bytes + size > BATCH_BYTES_MAX || batch.len() == BATCH_TRANSACTIONS_MAX {
+                self.publish_batch(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            bytes += size;
+            batch.push(transaction);
+        }
+        self.publish_batch(batch);
+    }
+
+    fn publish_batch(&self, batch: Vec<Transaction>) {
+        let Ok(batch) = Batch::new(batch) else { return };
+        if let Err(error) = self.network.publish(encode(&batch).into()) {
+            // The transactions wait in the pool; the relay brings them to the others (R33).
+            tracing::debug!(%error, "a batch was not gossiped");
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! A running node: threads and tasks that own their state and talk by channels.
+//!
+//! ```text
+//!   network ──frames──► verifier ──messages──► core ──jobs──► executor (ledger, pool) ──► readers ──► rpc
+//!      │                                        │ ▲               ▲
+//!      │                                        │ └──answers──────┤
+//!      │                                        └──records──► votes (journal)
+//!      ├──gossip──► ingest ──authentic transactions───────────────┘
+//!      ├──requests──► serve          rpc ──submissions──► ingest
+//!      └◄──fetches── sync ◄──what the core lacks
+//! ```
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `core.rs` | the consensus core, on an async task |
+//! | `executor.rs` | ledger and pool, on a thread |
+//! | `votes.rs` | the vote journal, on a thread |
+//! | `verifier.rs` | decoding and verifying frames, on a thread |
+//! | `ingest.rs` | checking transactions, on a thread |
+//! | `sync.rs` `serve.rs` | fetching from peers, answering them |
+//! | `wire.rs` | what peers send each other |
+//!
+//! Every channel from outside is bounded. The channels between core, executor and vote journal are not, but
+//! hold no more than the core has in flight: each answer belongs to an effect, and the core bounds those.
+//! A thread that fails stops the node: a ledger or vote journal that can't be written must not go on.
+
+mod core;
+mod executor;
+mod ingest;
+mod serve;
+mod sync;
+mod verifier;
+mod votes;
+mod wire;
+
+use crate::config::NodeConfig;
+use crate::error::NodeError;
+use self::core::{Clock, Core, CoreStatus, Signer};
+use executor::{Executor, INSERTS_WAITING_MAX, Job, Progress};
+use ingest::{Incoming, Ingest};
+use quorate_chain::ledger::{Ledger, Opened, Reader};
+use quorate_chain::{Epoch, Height, PublicKey, ValidatorIndex};
+use quorate_consensus::message::EpochContext;
+use quorate_consensus::{Config, Replica, SealedBlock, Tip};
+use quorate_p2p::{Event, Network, NetworkKey, PeerAddress};
+use quorate_rpc::{NodeStatus, NodeView, PeerInfo, Server as RpcServer, ServerConfig, Submission};
+use serve::Server;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use sync::Sync;
+use tokio::sync::{mpsc, oneshot, watch};
+use verifier::Verifier;
+use votes::VoteJournal;
+
+/// Submissions of clients that wait to be checked.
+const SUBMISSIONS_WAITING_MAX: usize = 1_024;
+/// How often the list of peers in the status is renewed.
+const STATUS_EVERY: Duration = Duration::from_millis(250);
+/// Committed heights below the tip that the core is told at start, for anchors there (R17).
+const ANCESTORS: u64 = 64;
+
+/// Stops the node for a reason. The first reason counts.
+#[derive(Clone, Debug)]
+struct Fatal(mpsc::Sender<String>);
+
+impl Fatal {
+    fn stop(&self, reason: String) {
+        tracing::error!(reason, "the node stops");
+        let _ = self.0.try_send(reason);
+    }
+}
+
+/// What is opened before the network is.
+struct Stored {
+    opened: Opened,
+    votes: VoteJournal,
+}
+
+fn open(config: &NodeConfig) -> Result<Stored, NodeError> {
+    let data = config.home.join("data");
+    let genesis = config.genesis.to_state();
+    let opened = Ledger::open(&data, &genesis)?;
+    let votes = VoteJournal::open(&data.join("journal/votes"))?;
+    let tip = opened.ledger.tip();
+    tracing::info!(
+        height = tip.height.0, block = %tip.block, replayed = opened.report.replayed,
+        uncommitted = opened.uncommitted.len(), "opened the ledger"
+    );
+    Ok(Stored { opened, votes })
+}
+
+/// Runs a validator or observer until `shutdown` is ready or something fails that must stop it.
+///
+/// # Errors
+/// When it can't start, or had to stop.
+pub(crate) async fn run_node(
+    config: NodeConfig,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), NodeError> {
+    let config = Arc::new(config);
+    let for_opening = Arc::clone(&config);
+    let stored = tokio::task::spawn_blocking(move || open(&for_opening)).await;
+    let stored = stored.map_err(|error| NodeError::Stopped(error.to_string()))??;
+    let (network, events) = start_network(&config).await?;
+    let (fatal, mut failed) = mpsc::channel(1);
+    let node = Node::wire(&config, stored, network, events, Fatal(fatal))?;
+    let server = RpcServer::bind(ServerConfig::new(config.rpc_listen), node.view(&config)).await?;
+    tracing::info!(rpc = %server.local_addr(), p2p = %node.network.local_address(), "listening");
+    let (stop_rpc, rpc_stopped) = oneshot::channel::<()>();
+    let rpc = tokio::spawn(server.run(async move { drop(rpc_stopped.await) }));
+    let reason = tokio::select! {
+        () = shutdown => None,
+        reason = failed.recv() => reason,
+    };
+    tracing::info!("stopping");
+    drop(stop_rpc);
+    let _ = rpc.await;
+    node.stop().await;
+    reason.map_or(Ok(()), |reason| Err(NodeError::Stopped(reason)))
+}
+
+async fn start_network(config: &NodeConfig) -> Result<(Network, mpsc::Receiver<Event>), NodeError> {
+    let peers = config
+        .peers
+        .iter()
+        .map(|peer| PeerAddress { key: NetworkKey(peer.network.0), address: peer.address.clone() })
+        .collect();
+    let network = quorate_p2p::Config {
+        network_secret: *config.network_key.seed(),
+        chain: config.genesis.chain_id().to_string(),
+        listen: config.p2p_listen,
+        peers,
+    };
+    Ok(quorate_p2p::start(network).await?)
+}
+
+/// Everything that runs, and what stops it.
+struct Node {
+    network: Network,
+    reader: Reader,
+    committed: watch::Receiver<Height>,
+    status: watch::Receiver<NodeStatus>,
+    submit: mpsc::Sender<Submission>,
+    executor: std::sync::mpsc::Sender<Job>,
+    stop_core: oneshot::Sender<()>,
+    core: tokio::task::JoinHandle<()>,
+    executor_thread: JoinHandle<()>,
+}
+
+/// The two sides of the core's and the executor's channels, made before their owners.
+struct Seat {
+    me: Option<ValidatorIndex>,
+    context: EpochContext,
+    validators: Vec<NetworkKey>,
+}
+
+impl Seat {
+    fn of(config: &NodeConfig) -> Result<Self, NodeError> {
+        let genesis = config.genesis.to_state();
+        let set = Arc::new(genesis.validators.clone());
+        let me = config.consensus_key.as_ref().and_then(|key| set.index_of(key.public()));
+        let result = genesis.result().map_err(|error| NodeError::Stopped(error.to_string()))?;
+        let validators = set.validators().iter().map(|v| NetworkKey(v.network.0)).collect();
+        let context = EpochContext {
+            chain: genesis.chain,
+            epoch: Epoch::ZERO,
+            set,
+            start_height: Height::ZERO,
+            start_block: genesis.chain.genesis_block(),
+            start_result: result.hash(),
+        };
+        Ok(Self { me, context, validators })
+    }
+}
+
+impl Node {
+    fn wire(
+        config: &NodeConfig,
+        stored: Stored,
+        network: Network,
+        events: mpsc::Receiver<Event>,
+        fatal: Fatal,
+    ) -> Result<Self, NodeError> {
+        let Stored { opened, votes } = stored;
+        let Seat { me, context, validators } = Seat::of(config)?;
+        let reader = opened.reader.clone();
+        let clock = Clock::start();
+        let (replica, first) = replica(config, me, &context, &opened, votes.state(), clock);
+        let (answer, answers) = mpsc::unbounded_channel();
+        let (jobs, job_queue) = std::sync::mpsc::channel();
+        let (records, record_queue) = mpsc::unbounded_channel();
+        let (committed_tx, committed) = watch::channel(reader.tip().height);
+        let (progress_tx, progress) = watch::channel(Progress::default());
+        let (inserting, inserted) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
+        let executor = Executor::new(opened.ledger, answer.clone(), committed_tx, progress_tx, inserted);
+        let executor_thread = {
+            let fatal = fatal.clone();
+            spawn_thread("executor", move || executor.run(&job_queue, &fatal))?
+        };
+        let votes_answer = answer.clone();
+        spawn_thread("votes", move || votes.run(record_queue, &votes_answer, &fatal))?;
+        let (incoming, incoming_queue) = mpsc::channel(ingest::WAITING_MAX);
+        let ingest =
+            Ingest { reader: reader.clone(), network: network.clone(), executor: jobs.clone(), inserting };
+        spawn_thread("ingest", move || ingest.run(incoming_queue))?;
+        let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
+        let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
+        let verifier = Verifier { context: context.clone(), core: messages, ingest: incoming.clone() };
+        spawn_thread("verifier", move || verifier.run(frame_queue))?;
+        let server = Server::new(reader.clone(), jobs.clone());
+        tokio::spawn(dispatch(events, frames, incoming.clone(), server));
+        let (catching_up_tx, catching_up) = watch::channel(false);
+        let (sync_jobs, sync_queue) = mpsc::channel(sync::JOBS_WAITING_MAX);
+        let sync = Sync {
+            context: Arc::new(context.clone()),
+            validators: validators.clone(),
+            network: network.clone(),
+            core: answer,
+            committed: committed.clone(),
+            catching_up: Arc::new(catching_up_tx),
+            observer: me.is_none(),
+        };
+        tokio::spawn(sync.run(sync_queue));
+        let shown = CoreStatus {
+            view: replica.view(),
+            primary: replica.primary(),
+            voting: false,
+            halted: None,
+        };
+        let (core_status_tx, core_status) = watch::channel(shown);
+        let signer = me.zip(config.consensus_key.clone());
+        let core = Core {
+            replica,
+            clock,
+            signer: signer.map(|(me, key)| Signer { chain: context.chain, me, key }),
+            validators: validators.clone(),
+            network: network.clone(),
+            votes: records,
+            executor: jobs.clone(),
+            sync: sync_jobs,
+            status: core_status_tx,
+            own: VecDeque::new(),
+        };
+        let (stop_core, core_stopped) = oneshot::channel();
+        let core = tokio::spawn(core.run(first, answers, message_queue, core_stopped));
+        let (status_tx, status) = watch::channel(NodeStatus::default());
+        let status_task = StatusTask { me, validators, network: network.clone(), core_status, progress, catching_up };
+        tokio::spawn(status_task.run(status_tx));
+        let submit = submissions(incoming);
+        Ok(Self { network, reader, committed, status, submit, executor: jobs, stop_core, core, executor_thread })
+    }
+
+    fn view(&self, config: &NodeConfig) -> NodeView {
+        NodeView {
+            reader: self.reader.clone(),
+            committed: self.committed.clone(),
+            status: self.status.clone(),
+            submit: self.submit.clone(),
+            genesis_json: Arc::clone(&config.genesis_json),
+            name: config.name.as_str().into(),
+            version: env!("CARGO_PKG_VERSION"),
+            build: env!("QUORATE_COMMIT"),
+        }
+    }
+
+    /// Core first, so that nothing new begins; then everything that began becomes durable.
+    async fn stop(self) {
+        drop(self.stop_core);
+        let _ = self.core.await;
+        let _ = self.executor.send(Job::Stop);
+        let executor = self.executor_thread;
+        let _ = tokio::task::spawn_blocking(move || executor.join()).await;
+        self.network.shutdown().await;
+    }
+}
+
+fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, NodeError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(NodeError::system("cannot start a thread"))
+}
+
+fn replica(
+    config: &NodeConfig,
+    me: Option<ValidatorIndex>,
+    context: &EpochContext,
+    opened: &Opened,
+    durable: quorate_consensus::DurableState,
+    clock: Clock,
+) -> (Replica, Vec<quorate_consensus::Effect>) {
+    let parameters = config.genesis.parameters();
+    let consensus = Config {
+        context: context.clone(),
+        me,
+        window: parameters.window.into(),
+        timeout_base_ms: parameters.timeout_base_ms.into(),
+        timeout_max_ms: parameters.timeout_max_ms.into(),
+        status_ms: parameters.status_ms.into(),
+        max_ahead_ms: parameters.max_ahead_ms.into(),
+    };
+    let tip = opened.ledger.tip();
+    let start = Tip {
+        height: tip.height,
+        block: tip.block,
+        result: tip.result.hash(),
+        timestamp_ms: tip.timestamp_ms,
+        certificate: tip.certificate.clone(),
+    };
+    let heights = (tip.height.0.saturating_sub(ANCESTORS)..tip.height.0).map(Height);
+    let ancestors = heights.filter_map(|height| {
+        let committed = opened.reader.block(height).ok()??;
+        Some((height, committed.block.hash(), committed.result.hash()))
+    });
+    let bodies = opened.uncommitted.iter().cloned().filter_map(SealedBlock::new).collect();
+    Replica::start(clock.now(), consensus, durable, start, ancestors, bodies)
+}
+
+/// Hands what comes from the network to whoever it is for.
+async fn dispatch(
+    mut events: mpsc::Receiver<Event>,
+    frames: mpsc::Sender<(NetworkKey, bytes::Bytes)>,
+    ingest: mpsc::Sender<Incoming>,
+    server: Server,
+) {
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Connected(peer) => tracing::info!(%peer, "connected"),
+            Event::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
+            Event::Direct { from, frame } => {
+                if frames.send((from, frame)).await.is_err() {
+                    return;
+                }
+            }
+            // A full queue drops the batch unseen: it is not passed on, and comes again by other ways.
+            Event::Gossip { batch, verdict, .. } => {
+                drop(ingest.try_send(Incoming::Gossip(batch, verdict)));
+            }
+            Event::Request { from, request, responder } => server.answer(from, &request, responder),
+        }
+    }
+}
+
+/// The queue that rpc submits to.
+fn submissions(ingest: mpsc::Sender<Incoming>) -> mpsc::Sender<Submission> {
+    let (submit, mut queue) = mpsc::channel(SUBMISSIONS_WAITING_MAX);
+    tokio::spawn(async move {
+        while let Some(submission) = queue.recv().await {
+            if ingest.send(Incoming::Client(submission)).await.is_err() {
+                return;
+            }
+        }
+    });
+    submit
+}
+
+/// Gathers the status that rpc shows.
+struct StatusTask {
+    me: Option<ValidatorIndex>,
+    validators: Vec<NetworkKey>,
+    network: Network,
+    core_status: watch::Receiver<CoreStatus>,
+    progress: watch::Receiver<Progress>,
+    catching_up: watch::Receiver<bool>,
+}
+
+impl StatusTask {
+    async fn run(mut self, status: watch::Sender<NodeStatus>) {
+        let mut renew = tokio::time::interval(STATUS_EVERY);
+        loop {
+            let now = self.gather();
+            status.send_if_modified(|shown| {
+                let modified = *shown != now;
+                *shown = now;
+                modified
+            });
+            tokio::select! {
+                _ = renew.tick() => {}
+                changed = self.core_status.changed() => if changed.is_err() { return },
+                changed = self.catching_up.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    fn gather(&self) -> NodeStatus {
+        let core = self.core_status.borrow().clone();
+        let peers = self.network.connected().into_iter().map(|key| PeerInfo {
+            network: PublicKey(key.0),
+            validator: self
+                .validators
+                .iter()
+                .position(|validator| *validator == key)
+                .and_then(|index| u16::try_from(index).ok())
+                .map(ValidatorIndex),
+        });
+        NodeStatus {
+            epoch: Epoch::ZERO,
+            view: core.view,
+            primary: core.primary,
+            me: self.me,
+            voting: core.voting,
+            catching_up: *self.catching_up.borrow(),
+            halted: core.halted,
+            peers: peers.collect(),
+            mempool_transactions: self.progress.borrow().waiting,
+        }
+    }
+}
