@@ -140,7 +140,9 @@ impl Core {
                 Effect::ResultsDiffer(votes) => {
                     tracing::error!(?votes, "validators computed different results for one block");
                 }
-                Effect::Halted(halt) => tracing::error!(%halt, "this node has stopped voting: it needs repair"),
+                Effect::Halted(halt) => {
+                    tracing::error!(%halt, "this node has stopped voting: it needs repair")
+                }
             }
         }
     }
@@ -195,7 +197,12 @@ impl Core {
             let modified = *shown != status;
             if modified {
                 if shown.view != status.view || shown.voting != status.voting {
-                    tracing::info!(view = status.view.0, primary = status.primary.0, voting = status.voting, "view");
+                    tracing::info!(
+                        view = status.view.0,
+                        primary = status.primary.0,
+                        voting = status.voting,
+                        "view"
+                    );
                 }
                 *shown = status;
             }

@@ -8,9 +8,7 @@ use quorate_chain::execution::{InvalidTransaction, check_against_state, check_fo
 use quorate_chain::ledger::{Ledger, LedgerError};
 use quorate_chain::mempool::{Limits, Mempool};
 use quorate_chain::state::{StateKey, StateReader, StateValue};
-use quorate_chain::{
-    AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, Transaction,
-};
+use quorate_chain::{AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, Transaction};
 use quorate_consensus::{Input, SealedBlock};
 use quorate_rpc::Rejection;
 use std::sync::mpsc::RecvTimeoutError;

@@ -4,11 +4,11 @@
 use super::executor::{InsertAnswer, Job};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
 use bytes::Bytes;
+use quorate_chain::Transaction;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::crypto::verify_batch;
 use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
 use quorate_chain::ledger::Reader;
-use quorate_chain::Transaction;
 use quorate_p2p::{GossipVerdict, Network};
 use quorate_rpc::{Rejection, Submission};
 use tokio::sync::{mpsc, oneshot};
@@ -124,7 +124,11 @@ impl Ingest {
         sound
     }
 
-    fn check(&self, transaction: &Transaction, height: quorate_chain::Height) -> Result<(), InvalidTransaction> {
+    fn check(
+        &self,
+        transaction: &Transaction,
+        height: quorate_chain::Height,
+    ) -> Result<(), InvalidTransaction> {
         check_form(transaction, self.reader.chain(), height)?;
         let expected = check_against_state(&self.reader, transaction)?;
         let found = transaction.body().nonce;

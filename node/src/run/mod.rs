@@ -33,9 +33,9 @@ mod verifier;
 mod votes;
 mod wire;
 
+use self::core::{Clock, Core, CoreStatus, Signer};
 use crate::config::NodeConfig;
 use crate::error::NodeError;
-use self::core::{Clock, Core, CoreStatus, Signer};
 use executor::{Executor, INSERTS_WAITING_MAX, Job, Progress};
 use ingest::{Incoming, Ingest};
 use quorate_chain::ledger::{Ledger, Opened, Reader};
@@ -224,12 +224,8 @@ impl Node {
             observer: me.is_none(),
         };
         tokio::spawn(sync.run(sync_queue));
-        let shown = CoreStatus {
-            view: replica.view(),
-            primary: replica.primary(),
-            voting: false,
-            halted: None,
-        };
+        let shown =
+            CoreStatus { view: replica.view(), primary: replica.primary(), voting: false, halted: None };
         let (core_status_tx, core_status) = watch::channel(shown);
         let signer = me.zip(config.consensus_key.clone());
         let core = Core {
@@ -247,10 +243,21 @@ impl Node {
         let (stop_core, core_stopped) = oneshot::channel();
         let core = tokio::spawn(core.run(first, answers, message_queue, core_stopped));
         let (status_tx, status) = watch::channel(NodeStatus::default());
-        let status_task = StatusTask { me, validators, network: network.clone(), core_status, progress, catching_up };
+        let status_task =
+            StatusTask { me, validators, network: network.clone(), core_status, progress, catching_up };
         tokio::spawn(status_task.run(status_tx));
         let submit = submissions(incoming);
-        Ok(Self { network, reader, committed, status, submit, executor: jobs, stop_core, core, executor_thread })
+        Ok(Self {
+            network,
+            reader,
+            committed,
+            status,
+            submit,
+            executor: jobs,
+            stop_core,
+            core,
+            executor_thread,
+        })
     }
 
     fn view(&self, config: &NodeConfig) -> NodeView {

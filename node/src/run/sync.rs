@@ -158,11 +158,18 @@ fn verified(answer: &[u8], from: Height, context: &EpochContext) -> Result<Vec<C
     let blocks = decode::<Blocks>(answer).map_err(|error| error.to_string())?;
     let mut expected = from;
     let mut checked = Vec::with_capacity(blocks.len());
-    for CertifiedBlock { block, path: _, certificate } in blocks.into_inner() {
+    for CertifiedBlock { block, path, certificate } in blocks.into_inner() {
         if block.header.height != expected || certificate.epoch != context.epoch {
             return Err(format!("a block of height {} instead of {expected}", block.header.height));
         }
         let block = SealedBlock::new(block).ok_or("a block whose transactions do not fit its header")?;
+        // R22: the headers lead from the block to the certified one.
+        let certified = path.iter().try_fold(block.hash(), |parent, child| {
+            (child.parent == parent).then(|| child.hash()).ok_or("headers that do not follow each other")
+        })?;
+        if certified != certificate.block_hash {
+            return Err("a certificate for another block".into());
+        }
         certificate.verify(&context.set, context.chain).map_err(|error| error.to_string())?;
         expected = expected.next();
         checked.push((block, Verified::vouched(certificate)));

@@ -71,7 +71,8 @@ impl Client {
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let body = body.map_err(unreachable)?;
         let not_a_node = |what: String| ClientError::NotANode { url: self.url.clone(), status, what };
-        let answer: Answer<T> = serde_json::from_slice(&body).map_err(|error| not_a_node(error.to_string()))?;
+        let answer: Answer<T> =
+            serde_json::from_slice(&body).map_err(|error| not_a_node(error.to_string()))?;
         match (answer.result, answer.error) {
             (_, Some(error)) => Err(error.into()),
             (Some(result), None) => Ok(result),

@@ -25,7 +25,8 @@ fn serve(status: &'static str, body: String) -> (String, JoinHandle<Value>) {
         }
         let mut request = vec![0; length];
         reader.read_exact(&mut request).unwrap();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        let head =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
         stream.write_all((head + &body).as_bytes()).unwrap();
         serde_json::from_slice(&request).unwrap()
     });
@@ -35,7 +36,8 @@ fn serve(status: &'static str, body: String) -> (String, JoinHandle<Value>) {
 #[test]
 fn a_call_goes_out_by_name_and_its_result_comes_back() {
     let id = TransactionId([7; 32]);
-    let receipt = json!({ "status": "failed", "error": "insufficient_balance", "instruction": 0, "events": [] });
+    let receipt =
+        json!({ "status": "failed", "error": "insufficient_balance", "instruction": 0, "events": [] });
     let result = json!({ "id": id, "height": 9, "index": 1, "receipt": receipt, "transaction": {} });
     let (url, served) = serve("200 OK", json!({ "jsonrpc": "2.0", "id": 1, "result": result }).to_string());
     let info = Client::new(&url).unwrap().tx(id).unwrap();

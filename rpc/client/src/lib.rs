@@ -16,7 +16,8 @@ mod client;
 mod error;
 
 pub use answers::{
-    Account, Balance, Block, BlockResult, Committed, Health, Outcome, Receipt, Status, Submitted, TransactionInfo,
+    Account, Balance, Block, BlockResult, Committed, Health, Outcome, Receipt, Status, Submitted,
+    TransactionInfo,
 };
 pub use client::{ANSWER_BYTES_MAX, Client, TIMEOUT};
 pub use error::{ClientError, RpcError};
