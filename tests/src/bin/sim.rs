@@ -67,7 +67,10 @@ fn main() -> ExitCode {
         }
         if (seed - from + 1).is_multiple_of(100) {
             let done = seed - from + 1;
-            println!("{done} of {count} seeds, {:.1} a second", done as f64 / started.elapsed().as_secs_f64());
+            println!(
+                "{done} of {count} seeds, {:.1} a second",
+                done as f64 / started.elapsed().as_secs_f64()
+            );
         }
     }
     let seconds = started.elapsed().as_secs_f64();

@@ -93,7 +93,12 @@ impl Checker {
     }
 
     /// A node has committed a block.
-    pub(super) fn committed(&mut self, node: usize, height: Height, block: BlockHash) -> Result<(), Violation> {
+    pub(super) fn committed(
+        &mut self,
+        node: usize,
+        height: Height,
+        block: BlockHash,
+    ) -> Result<(), Violation> {
         match self.committed.insert(height, block) {
             Some(other) if other != block => {
                 Err(Violation(format!("S1: node {node} committed another block at height {height}")))

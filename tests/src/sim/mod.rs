@@ -11,16 +11,22 @@
 //! | `random.rs` | the generator behind every choice |
 //! | `plan.rs` | which faults happen when |
 //! | `node.rs` | one replica with a disk that loses what was not synced, and a small deterministic executor |
-//! | `world.rs` | the network and the clock; carrying out effects |
+//! | `world.rs` | the clock, the queue of events, faults, the phases of a run |
+//! | `network.rs` | messages on their way: loss, delay, partitions |
+//! | `driver.rs` | a node's driver: what becomes of effects |
+//! | `transactions.rs` | what the clients submit |
 //! | `checker.rs` | what must never happen |
 //!
 //! The cores are the real ones, with their real signatures. The executor chains hashes; the ledger has tests
 //! of its own.
 
 mod checker;
+mod driver;
+mod network;
 mod node;
 mod plan;
 mod random;
+mod transactions;
 mod world;
 
 pub use checker::Violation;

@@ -198,9 +198,11 @@ impl SimNode {
     pub(super) fn valid(&self, block: &SealedBlock) -> bool {
         let flight = self.in_flight(block.header().parent);
         let mut seen = BTreeSet::new();
-        block.block().transactions.iter().all(|t| {
-            !self.committed.contains(&t.id()) && !flight.contains(&t.id()) && seen.insert(t.id())
-        })
+        block
+            .block()
+            .transactions
+            .iter()
+            .all(|t| !self.committed.contains(&t.id()) && !flight.contains(&t.id()) && seen.insert(t.id()))
     }
 
     pub(super) fn batch(&self, parent: BlockHash) -> Vec<Transaction> {

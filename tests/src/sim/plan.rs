@@ -97,13 +97,13 @@ impl Plan {
     pub fn random(random: &mut Random, n: usize, f: usize) -> Self {
         let heal_ms = random.between(4_000, 12_000);
         let count = random.between(3, 10);
-        let mut faults: Vec<_> = (0..count)
-            .map(|_| (random.between(50, heal_ms - 1_000), Self::fault(random, n)))
-            .collect();
+        let mut faults: Vec<_> =
+            (0..count).map(|_| (random.between(50, heal_ms - 1_000), Self::fault(random, n))).collect();
         faults.sort_by_key(|(at, _)| *at);
         let silent = if random.chance(30) && f > 0 { vec![random.below(n as u64) as usize] } else { vec![] };
         let hour = 3_600_000;
-        let skew_ms = (0..n).map(|_| if random.chance(10) { hour - 2 * hour * random.below(2) as i64 } else { 0 });
+        let skew_ms =
+            (0..n).map(|_| if random.chance(10) { hour - 2 * hour * random.below(2) as i64 } else { 0 });
         let skew_ms = skew_ms.collect();
         Self { faults, silent, skew_ms, heal_ms }
     }
