@@ -1,11 +1,13 @@
 //! Every timer of a replica, in one table (R28–R33).
 
 use crate::time::Time;
+use std::collections::VecDeque;
 
-/// Heights committed in a view after which the time-out halves (R31).
-const COMMITS_TO_HALVE: u32 = 8;
-/// The time-out is never below so many times the largest commit latency of the last commits (R31).
+/// The time-out is never below so many times the largest of the last commit latencies (R31).
 const LATENCY_FACTOR: u64 = 4;
+/// Commits whose latencies count. The time-out halves with each commit (R31 with K = 1): a primary that dies
+/// after one block then costs its successor no doubled time-out, and a slow network is kept by the latencies.
+const LATENCIES_MAX: usize = 8;
 
 /// When which timer fires; `None` is stopped.
 #[derive(Clone, Debug, Default)]
@@ -42,13 +44,12 @@ pub(super) struct Timeout {
     base_ms: u64,
     max_ms: u64,
     current_ms: u64,
-    commits: u32,
-    latency_ms: u64,
+    latencies_ms: VecDeque<u64>,
 }
 
 impl Timeout {
-    pub(super) const fn new(base_ms: u64, max_ms: u64) -> Self {
-        Self { base_ms, max_ms, current_ms: base_ms, commits: 0, latency_ms: 0 }
+    pub(super) fn new(base_ms: u64, max_ms: u64) -> Self {
+        Self { base_ms, max_ms, current_ms: base_ms, latencies_ms: VecDeque::new() }
     }
 
     pub(super) const fn ms(&self) -> u64 {
@@ -58,19 +59,17 @@ impl Timeout {
     /// A view has failed: twice the time, up to the cap.
     pub(super) fn failed(&mut self) {
         self.current_ms = (self.current_ms * 2).min(self.max_ms);
-        self.commits = 0;
     }
 
-    /// A height was committed so long after it was accepted: after some in a row, half the time.
+    /// A height was committed so long after it was accepted: half the time, down to what the latencies ask.
     pub(super) fn committed(&mut self, latency_ms: u64) {
-        self.commits += 1;
-        self.latency_ms = self.latency_ms.max(latency_ms);
-        if self.commits >= COMMITS_TO_HALVE {
-            let floor = self.base_ms.max(self.latency_ms * LATENCY_FACTOR).min(self.max_ms);
-            self.current_ms = (self.current_ms / 2).max(floor);
-            self.commits = 0;
-            self.latency_ms = 0;
+        if self.latencies_ms.len() == LATENCIES_MAX {
+            self.latencies_ms.pop_front();
         }
+        self.latencies_ms.push_back(latency_ms);
+        let slowest_ms = self.latencies_ms.iter().max().copied().unwrap_or(0);
+        let floor = self.base_ms.max(slowest_ms.saturating_mul(LATENCY_FACTOR)).min(self.max_ms);
+        self.current_ms = (self.current_ms / 2).max(floor);
     }
 }
 
@@ -88,11 +87,9 @@ mod tests {
             })
             .collect();
         assert_eq!(series, [2000, 4000, 5000, 5000]);
-        for _ in 0..COMMITS_TO_HALVE {
-            timeout.committed(700);
-        }
+        timeout.committed(700);
         assert_eq!(timeout.ms(), 2800, "never below 4 × the largest latency");
-        for _ in 0..2 * COMMITS_TO_HALVE {
+        for _ in 0..LATENCIES_MAX {
             timeout.committed(1);
         }
         assert_eq!(timeout.ms(), 1000);
