@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(series, [2000, 4000, 5000, 5000]);
         timeout.committed(700);
         assert_eq!(timeout.ms(), 2800, "never below 4 × the largest latency");
-        for _ in 0..LATENCIES_MAX {
+        for _ in 0..=LATENCIES_MAX {
             timeout.committed(1);
         }
         assert_eq!(timeout.ms(), 1000);

@@ -201,7 +201,7 @@ fn r32_the_timer_runs_for_transactions_and_accepted_blocks_and_commits_restart_i
     let chain = blocks(2);
     rig.accept(&chain[0]);
     assert_eq!(rig.replica.timers.progress, Some(rig.now.time + TIMEOUT_MS));
-    rig.wait(300);
+    rig.wait(200);
     rig.hear(certificate_message(&c(0, &chain[0])));
     assert_eq!(rig.replica.timers.progress, None, "all accepted is committed");
     rig.step(Input::Pending(true));
