@@ -148,7 +148,10 @@ pub enum GenesisError {
         /// The file.
         path: PathBuf,
     },
-    /// The consensus key has no vote record in this folder (R47).
+    /// The journal of a new vote record could not be made.
+    #[error("cannot make the vote record: {0}")]
+    VoteJournal(#[from] quorate_chain::ledger::journal::Error),
+    /// The consensus key has no vote record in this folder, or only a part of one (R47).
     #[error(
         "the vote record {} is missing: this consensus key may have voted in a folder that is lost, and must \
          never vote again (R47). Put the folder back as it was, or have a new key take the seat; to follow \

@@ -1,17 +1,20 @@
 //! The vote record's mark: a consensus key votes only beside the record of what it has signed (R47).
 //!
-//! `keys/consensus.json` and `data/journal/votes/RECORD` hold the same random id, made together. A folder
-//! that was emptied, or another key's, has no such file or another id: the key may have voted elsewhere, and
-//! stays silent. A restored old backup has the right id; replicas find that out by asking each other.
+//! `keys/consensus.json` and `data/journal/votes/RECORD` hold the same random id, made together, and so is the
+//! journal itself, still empty: one that is not there was lost. A folder that was emptied, in part or as a
+//! whole, or is another key's lacks the journal or the id: the key may have voted elsewhere, and stays silent.
+//! A restored old backup has both; replicas find that out by asking each other.
 
 use crate::error::GenesisError;
 use crate::files;
 use crate::key_file::KeyFile;
+use quorate_chain::ledger::journal::{FsDisk, Journal, Options, SEGMENT_HEADER_BYTES};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Longest record file, bytes: 32 hex digits and the end of the line.
 const RECORD_BYTES_MAX: usize = 64;
@@ -56,17 +59,23 @@ impl<'de> Deserialize<'de> for VoteRecordId {
     }
 }
 
+fn folder(home: &Path) -> PathBuf {
+    home.join("data").join("journal").join("votes")
+}
+
 /// Where a node's record is marked.
 #[must_use]
 pub fn path(home: &Path) -> PathBuf {
-    home.join("data").join("journal").join("votes").join("RECORD")
+    folder(home).join("RECORD")
 }
 
-/// Marks the record of a new consensus key; synced.
+/// Makes the empty record of a new consensus key and marks it; synced. What an earlier key signed is refused.
 pub(crate) fn create(home: &Path, id: VoteRecordId) -> Result<(), GenesisError> {
-    let path = path(home);
-    if let Some(folder) = path.parent() {
-        files::make_folder(folder, 0o755)?;
+    let (folder, path) = (folder(home), path(home));
+    files::make_folder(&folder, 0o755)?;
+    let (_journal, found) = Journal::open(Arc::new(FsDisk), &folder, Options::votes())?;
+    if found.records > 0 {
+        return Err(GenesisError::VoteRecordOther { path: folder });
     }
     files::write_new(&path, 0o644, format!("{id}\n").as_bytes())
 }
@@ -86,11 +95,31 @@ pub fn check(home: &Path, key: &KeyFile) -> Result<(), GenesisError> {
     };
     let text = files::read_text(&mut file, &path, RECORD_BYTES_MAX)?;
     let found = VoteRecordId::parse(text.trim_end());
-    if found.is_some() && found == key.vote_record() {
+    if found.is_none() || found != key.vote_record() {
+        return Err(GenesisError::VoteRecordOther { path });
+    }
+    let folder = folder(home);
+    if has_journal(&folder).map_err(GenesisError::file("look into", &folder))? {
         Ok(())
     } else {
-        Err(GenesisError::VoteRecordOther { path })
+        Err(GenesisError::VoteRecordMissing { path: folder.join("*.journal") })
     }
+}
+
+/// Whether there is a segment with a header. One is whole at all times: the last is never pruned, and the one
+/// before goes only once its successor is durable. What is in them is the journal's to judge.
+fn has_journal(folder: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "journal") {
+            let mut header = Vec::new();
+            File::open(path)?.take(SEGMENT_HEADER_BYTES).read_to_end(&mut header)?;
+            if header.iter().any(|byte| *byte != 0) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -113,5 +142,50 @@ mod tests {
         assert!(create(home.path(), id).is_err(), "never overwritten");
         std::fs::write(path(home.path()), "").unwrap();
         assert!(matches!(check(home.path(), &key), Err(GenesisError::VoteRecordOther { .. })));
+    }
+
+    fn written() -> (tempfile::TempDir, KeyFile, PathBuf) {
+        let (home, key) = (tempfile::tempdir().unwrap(), KeyFile::generate(KeyKind::Consensus));
+        create(home.path(), key.vote_record().unwrap()).unwrap();
+        let segment = folder(home.path()).join("0000000001.journal");
+        (home, key, segment)
+    }
+
+    fn vote(home: &Path) {
+        let (mut journal, _) = Journal::open(Arc::new(FsDisk), &folder(home), Options::votes()).unwrap();
+        journal.append(1, b"a vote").unwrap();
+        journal.sync().unwrap();
+    }
+
+    #[test]
+    fn a_mark_without_its_journal_is_no_record() {
+        let (home, key, segment) = written();
+        vote(home.path());
+        assert!(check(home.path(), &key).is_ok());
+        let bytes = std::fs::read(&segment).unwrap();
+        let lost = |key: &KeyFile| {
+            matches!(check(home.path(), key), Err(GenesisError::VoteRecordMissing { path })
+                if path.starts_with(folder(home.path())))
+        };
+        // The journal takes the last two for a segment that a crash kept from being made, and begins anew.
+        for content in [None, Some(vec![]), Some(vec![0; bytes.len()])] {
+            match content {
+                Some(content) => std::fs::write(&segment, content).unwrap(),
+                None => std::fs::remove_file(&segment).unwrap(),
+            }
+            assert!(lost(&key));
+        }
+        std::fs::write(&segment, bytes).unwrap();
+        assert!(check(home.path(), &key).is_ok());
+    }
+
+    #[test]
+    fn a_new_key_does_not_take_over_what_another_signed() {
+        let (home, _key, _segment) = written();
+        vote(home.path());
+        std::fs::remove_file(path(home.path())).unwrap();
+        let id = VoteRecordId::generate();
+        assert!(matches!(create(home.path(), id), Err(GenesisError::VoteRecordOther { .. })));
+        assert!(!path(home.path()).exists());
     }
 }

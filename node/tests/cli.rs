@@ -128,6 +128,40 @@ fn a_node_refuses_a_consensus_key_without_its_vote_record() {
 }
 
 #[test]
+fn a_node_refuses_a_vote_record_without_its_journal() {
+    let home = validator_home();
+    let votes = home.path().join("data/journal/votes");
+    for entry in std::fs::read_dir(&votes).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("RECORD") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let error = refused(&["node", "--home", text(home.path()), "--stop-on-stdin-eof"]);
+    assert!(error.contains("vote record") && error.contains("never vote again"), "{error}");
+    assert!(!votes.join("0000000001.journal").exists(), "a lost record is not begun anew");
+}
+
+#[test]
+fn a_set_that_survives_no_fault_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let homes: Vec<_> = (0..4).map(|i| dir.path().join(format!("bank-{i}"))).collect();
+    for home in &homes {
+        member(home, text(home.file_name().unwrap().as_ref()));
+    }
+    let cards: Vec<_> = homes.iter().map(|home| home.join("card.json")).collect();
+    for n in 1..=4 {
+        let out = dir.path().join(format!("{n}.json"));
+        let mut arguments = vec!["genesis", "merge", "--out", text(&out)];
+        arguments.extend(cards[..n].iter().map(|card| text(card)));
+        let output = quorate(&arguments);
+        assert!(output.status.success());
+        let warned = String::from_utf8(output.stderr).unwrap().contains("none may be faulty");
+        assert_eq!(warned, (2..4).contains(&n), "{n} validators");
+    }
+}
+
+#[test]
 fn a_node_refuses_unknown_settings() {
     let home = validator_home();
     std::fs::write(home.path().join("config.toml"), "rcp_listen = \"127.0.0.1:1\"\n").unwrap();

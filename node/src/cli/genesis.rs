@@ -130,5 +130,11 @@ fn report(genesis: &Genesis, path: &Path, output: Output) -> Result<(), NodeErro
         "validators": seats.collect::<Vec<Value>>(), "faulty_max": quorum.f(), "quorum": quorum.q(),
         "accounts": genesis.accounts().len(), "supply": Amount(supply), "document": path,
     });
+    if (2..4).contains(&quorum.n()) {
+        output.progress(&format!(
+            "warning: of {} validators none may be faulty; four are needed to survive one that is",
+            quorum.n()
+        ));
+    }
     output.answer(&table(&rows), &json)
 }

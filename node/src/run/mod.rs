@@ -41,7 +41,7 @@ use ingest::{Incoming, Ingest};
 use quorate_chain::ledger::{Ledger, Opened, Reader};
 use quorate_chain::{Epoch, Height, PublicKey, ValidatorIndex};
 use quorate_consensus::message::EpochContext;
-use quorate_consensus::{Config, Replica, SealedBlock, Tip};
+use quorate_consensus::{Config, Message, Replica, SealedBlock, Tip, Verified};
 use quorate_p2p::{Event, Network, NetworkKey, PeerAddress};
 use quorate_rpc::{NodeStatus, NodeView, PeerInfo, Server as RpcServer, ServerConfig, Submission};
 use serve::Server;
@@ -206,12 +206,8 @@ impl Node {
         let ingest =
             Ingest { reader: reader.clone(), network: network.clone(), executor: jobs.clone(), inserting };
         spawn_thread("ingest", move || ingest.run(incoming_queue))?;
-        let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
-        let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
-        let verifier = Verifier { context: context.clone(), core: messages, ingest: incoming.clone() };
-        spawn_thread("verifier", move || verifier.run(frame_queue))?;
         let server = Server::new(reader.clone(), jobs.clone());
-        tokio::spawn(dispatch(events, frames, incoming.clone(), server));
+        let message_queue = start_verifier(context.clone(), events, incoming.clone(), server)?;
         let (catching_up_tx, catching_up) = watch::channel(false);
         let (sync_jobs, sync_queue) = mpsc::channel(sync::JOBS_WAITING_MAX);
         let sync = Sync {
@@ -324,6 +320,21 @@ fn replica(
     });
     let bodies = opened.uncommitted.iter().cloned().filter_map(SealedBlock::new).collect();
     Replica::start(clock.now(), consensus, durable, start, ancestors, bodies)
+}
+
+/// Starts what stands between the network and the core; gives the verified messages.
+fn start_verifier(
+    context: EpochContext,
+    events: mpsc::Receiver<Event>,
+    ingest: mpsc::Sender<Incoming>,
+    server: Server,
+) -> Result<mpsc::Receiver<Verified<Message>>, NodeError> {
+    let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
+    let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
+    let verifier = Verifier { context, core: messages, ingest: ingest.clone() };
+    spawn_thread("verifier", move || verifier.run(frame_queue))?;
+    tokio::spawn(dispatch(events, frames, ingest, server));
+    Ok(message_queue)
 }
 
 /// Hands what comes from the network to whoever it is for.
