@@ -1,0 +1,31 @@
+//! Real processes: validators of the real binary on this machine, killed, stopped, robbed of their disks' caches.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `program.rs` | finds the binary, runs it, waits for conditions |
+//! | `devnet.rs` | a devnet in a temporary folder; all that it started ends with it |
+//! | `nodes.rs` | single `quorate node` processes, if wanted under the power-loss shim |
+//! | `wallet.rs` | accounts that sign |
+//! | `proof.rs` | checks blocks offline: the genesis document and `quorate-chain`, nothing else |
+//! | `chain.rs` | what several nodes say of one chain, compared and checked |
+//! | `load.rs` | clients that send until the nodes are killed, and what must be there afterwards |
+//! | `agreement.rs` `crashes.rs` `power.rs` `rejections.rs` `refusals.rs` `observer.rs` | the tests |
+//!
+//! The devnets take turns, so that each has the machine for itself. `QUORATE_PROGRAM` names another binary to be
+//! tested than the one beside these tests.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
+
+mod agreement;
+mod chain;
+mod crashes;
+mod devnet;
+mod load;
+mod nodes;
+mod observer;
+mod power;
+mod program;
+mod proof;
+mod refusals;
+mod rejections;
+mod wallet;
