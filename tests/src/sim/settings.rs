@@ -1,0 +1,73 @@
+//! What a run is made of beside its seed, and what became of it.
+
+use super::checker::Violation;
+use super::mutation::Mutation;
+use std::collections::BTreeMap;
+
+/// First time-out of a view in the simulator, milliseconds.
+pub const TIMEOUT_BASE_MS: u64 = 300;
+/// Largest time-out in the simulator, milliseconds.
+pub const TIMEOUT_MAX_MS: u64 = 10_000;
+
+/// What a run is made of, beside its seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Validators, 4 to 10.
+    pub replicas: usize,
+    /// W.
+    pub window: u64,
+    /// Real signatures, and every message is verified as a node would; slower.
+    pub verify: bool,
+    /// A mistake that the driver makes on purpose.
+    pub mutation: Option<Mutation>,
+    /// Nodes that are off for the whole run, beside those of the plan.
+    pub silent: usize,
+    /// Whether the events are kept as text.
+    pub trace: bool,
+}
+
+impl Settings {
+    /// The usual ones.
+    #[must_use]
+    pub const fn new(replicas: usize, window: u64) -> Self {
+        Self { replicas, window, verify: false, mutation: None, silent: 0, trace: false }
+    }
+}
+
+/// What became of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What must never happen and did.
+    pub violation: Option<Violation>,
+    /// Hash over everything that happened.
+    pub trace_hash: String,
+    /// The events as text, if asked for.
+    pub trace: Vec<String>,
+    /// The highest committed height.
+    pub height: u64,
+    /// When each height was committed by the first node, milliseconds.
+    pub commits_ms: Vec<u64>,
+    /// The highest view.
+    pub view: u64,
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Virtual time of the run, milliseconds.
+    pub time_ms: u64,
+    /// How long after healing everything was committed everywhere, milliseconds.
+    pub recovery_ms: u64,
+    /// The same as a share of what is allowed, percent.
+    pub recovery_percent: u64,
+    /// Faults that happened, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+}
+
+impl Outcome {
+    /// The longest time without a commit between two moments, milliseconds.
+    #[must_use]
+    pub fn longest_pause_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
+        let within = self.commits_ms.iter().copied().filter(|at| (from_ms..to_ms).contains(at));
+        let mut last = from_ms;
+        let pauses = within.chain([to_ms]).map(|at| at - std::mem::replace(&mut last, at));
+        pauses.max().unwrap_or(0)
+    }
+}
