@@ -1,24 +1,21 @@
 //! Which libp2p protocols are spoken, and within which limits.
 
+use crate::codec::BytesCodec;
 use crate::error::Error;
-use bytes::Bytes;
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::gossipsub::{
+    self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode, WhitelistSubscriptionFilter,
+};
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{StreamProtocol, identify, ping};
-use std::io;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Longest gossip batch, bytes.
 pub const GOSSIP_BATCH_BYTES_MAX: usize = 64 * 1024;
-/// Longest request, bytes.
-pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
-/// Longest response, bytes.
-pub const RESPONSE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a request may go unanswered.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -27,15 +24,20 @@ const GOSSIP_RPC_BYTES_MAX: usize = 2 * GOSSIP_BATCH_BYTES_MAX;
 /// Batches that wait for one peer; at the full size 4 MiB.
 const GOSSIP_QUEUE_MAX: usize = 64;
 /// How often peers are told of batches that they may lack.
-const GOSSIP_HEARTBEAT: Duration = Duration::from_millis(500);
+pub(crate) const GOSSIP_HEARTBEAT: Duration = Duration::from_millis(500);
+/// Batches of which a peer is told, or which it is asked for, in one message. gossipsub would tell of 5,000 but
+/// takes no more than 480, and gives a peer up for good after a few refusals.
+const GOSSIP_IDS_MAX: usize = 1_024;
+/// Bytes of one such message: 34 for each id, and the topic.
+const GOSSIP_CONTROL_BYTES_MAX: usize = 64 * 1024;
 /// Peers told at each heartbeat.
 const GOSSIP_LAZY_PEERS: usize = 6;
-/// Requests under way with one peer.
-const REQUESTS_MAX: usize = 32;
+/// Requests under way on one connection, both ways together.
+const REQUESTS_PER_CONNECTION_MAX: usize = 16;
 /// Connections that have not finished their handshake.
 const PENDING_CONNECTIONS_MAX: u32 = 64;
-/// A peer that restarts may connect before its dead connection is noticed.
-const CONNECTIONS_PER_PEER_MAX: u32 = 2;
+/// A peer that restarts connects before its dead connection is noticed, and two dials may cross.
+const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// All connections.
 const CONNECTIONS_MAX: u32 = 512;
 /// A peer that does not answer for so long is disconnected.
@@ -43,13 +45,21 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a peer is pinged.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
+const _: () = assert!(GOSSIP_RPC_BYTES_MAX >= 2 * GOSSIP_BATCH_BYTES_MAX);
+const _: () = assert!(GOSSIP_IDS_MAX * 34 + 1_024 <= GOSSIP_CONTROL_BYTES_MAX);
+const _: () = assert!(GOSSIP_CONTROL_BYTES_MAX <= GOSSIP_RPC_BYTES_MAX);
+const _: () = assert!(PING_EVERY.as_secs() <= PING_TIMEOUT.as_secs());
+
+/// Subscriptions to other topics are passed over: a peer cannot fill the table of topics.
+type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>;
+
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) allowed: allow_block_list::Behaviour<AllowedPeers>,
     limits: connection_limits::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    pub(crate) gossip: gossipsub::Behaviour,
+    pub(crate) gossip: Gossip,
     pub(crate) requests: request_response::Behaviour<BytesCodec>,
     pub(crate) streams: libp2p_stream::Behaviour,
 }
@@ -60,7 +70,7 @@ pub(crate) struct Names {
     pub(crate) topic: IdentTopic,
     pub(crate) direct: StreamProtocol,
     requests: StreamProtocol,
-    identify: String,
+    pub(crate) identify: String,
 }
 
 impl Names {
@@ -87,12 +97,15 @@ impl Behaviour {
             .with_max_established(Some(CONNECTIONS_MAX));
         let requests = request_response::Config::default()
             .with_request_timeout(REQUEST_TIMEOUT)
-            .with_max_concurrent_streams(REQUESTS_MAX);
+            .with_max_concurrent_streams(REQUESTS_PER_CONNECTION_MAX);
         let protocols = [(names.requests.clone(), ProtocolSupport::Full)];
         Ok(Self {
             allowed: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(limits),
-            identify: identify::Behaviour::new(identify::Config::new(names.identify.clone(), key.public())),
+            // Without its cache of addresses: only the dialler says who is dialled, and where.
+            identify: identify::Behaviour::new(
+                identify::Config::new(names.identify.clone(), key.public()).with_cache_size(0),
+            ),
             ping: ping::Behaviour::new(
                 ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT),
             ),
@@ -104,7 +117,7 @@ impl Behaviour {
 }
 
 /// Published to every peer at once, repaired by lazy gossip: in a full mesh each batch crosses each link once.
-fn gossip(names: &Names) -> Result<gossipsub::Behaviour, Error> {
+fn gossip(names: &Names) -> Result<Gossip, Error> {
     let setup = |error: &dyn std::fmt::Display| Error::Setup(error.to_string());
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
@@ -116,65 +129,18 @@ fn gossip(names: &Names) -> Result<gossipsub::Behaviour, Error> {
         .mesh_n(0)
         .mesh_n_high(0)
         .gossip_lazy(GOSSIP_LAZY_PEERS)
+        .max_control_messages_sent(GOSSIP_IDS_MAX)
+        .max_control_message_size(GOSSIP_CONTROL_BYTES_MAX)
+        .heartbeat_initial_delay(GOSSIP_HEARTBEAT)
         .heartbeat_interval(GOSSIP_HEARTBEAT)
         .connection_handler_queue_len(GOSSIP_QUEUE_MAX)
         .max_transmit_size(GOSSIP_RPC_BYTES_MAX)
         .build()
         .map_err(|error| setup(&error))?;
-    let mut gossip = gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config).map_err(|e| setup(&e))?;
+    let only = WhitelistSubscriptionFilter(HashSet::from([names.topic.hash()]));
+    let author = MessageAuthenticity::Anonymous;
+    let mut gossip =
+        Gossip::new_with_subscription_filter(author, config, only).map_err(|error| setup(&error))?;
     gossip.subscribe(&names.topic).map_err(|error| setup(&error))?;
     Ok(gossip)
-}
-
-/// Requests and responses are bytes up to the end of their stream.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct BytesCodec;
-
-async fn read_all<T: AsyncRead + Unpin + Send>(io: &mut T, max: usize) -> io::Result<Bytes> {
-    let mut bytes = Vec::new();
-    // One more than allowed shows that there is more.
-    io.take(max as u64 + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() > max {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than allowed"));
-    }
-    Ok(bytes.into())
-}
-
-async fn write_all<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Result<()> {
-    io.write_all(bytes).await?;
-    io.close().await
-}
-
-impl request_response::Codec for BytesCodec {
-    type Protocol = StreamProtocol;
-    type Request = Bytes;
-    type Response = Bytes;
-
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        read_all(io, REQUEST_BYTES_MAX).await
-    }
-
-    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        read_all(io, RESPONSE_BYTES_MAX).await
-    }
-
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Bytes) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        write_all(io, &request).await
-    }
-
-    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Bytes) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        write_all(io, &response).await
-    }
 }

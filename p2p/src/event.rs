@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 /// Something that came from the network.
 #[derive(Debug)]
 pub enum Event {
-    /// A peer is connected; frames to it are no longer dropped.
+    /// A peer has accepted a direct stream: frames to it are no longer dropped. Its own frames may come
+    /// earlier. A peer that restarts unnoticed shows as [`Event::Disconnected`] and this one.
     Connected(NetworkKey),
-    /// A peer is gone.
+    /// A peer is gone, and with it the frames that waited for it. Pairs of this and [`Event::Connected`] that
+    /// are not read in time are left out.
     Disconnected(NetworkKey),
-    /// A frame on a direct stream; in order among those of one stream.
+    /// A frame on a direct stream, in the order in which it was sent.
     Direct {
         /// Who sent it.
         from: NetworkKey,
@@ -42,34 +44,65 @@ pub enum Event {
     },
 }
 
-/// Decides whether a gossip batch is passed on. Dropped without a word, it is not, and nobody is blamed.
+impl Event {
+    /// Whose coming or going this is.
+    pub(crate) const fn presence(&self) -> Option<NetworkKey> {
+        match self {
+            Self::Connected(key) | Self::Disconnected(key) => Some(*key),
+            Self::Direct { .. } | Self::Gossip { .. } | Self::Request { .. } => None,
+        }
+    }
+}
+
+/// Decides whether a gossip batch is passed on. Dropped without a word, it is ignored: gossipsub would
+/// otherwise keep the batch until it is too old.
 #[derive(Debug)]
 pub struct GossipVerdict {
-    pub(crate) message: MessageId,
-    pub(crate) source: PeerId,
-    pub(crate) commands: mpsc::Sender<Command>,
+    message: MessageId,
+    source: PeerId,
+    acceptance: Acceptance,
+    commands: mpsc::Sender<Command>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Acceptance {
+    Accept,
+    Ignore,
+    Reject,
 }
 
 impl GossipVerdict {
-    fn give(self, acceptance: MessageAcceptance) {
-        let Self { message, source, commands } = self;
-        // With a full queue the batch is just not passed on.
-        drop(commands.try_send(Command::Verdict { message, source, acceptance }));
+    pub(crate) const fn new(message: MessageId, source: PeerId, commands: mpsc::Sender<Command>) -> Self {
+        Self { message, source, acceptance: Acceptance::Ignore, commands }
     }
 
     /// Good: passed on.
-    pub fn accept(self) {
-        self.give(MessageAcceptance::Accept);
+    pub fn accept(mut self) {
+        self.acceptance = Acceptance::Accept;
     }
 
     /// Neither passed on nor held against anybody.
-    pub fn ignore(self) {
-        self.give(MessageAcceptance::Ignore);
+    pub fn ignore(mut self) {
+        self.acceptance = Acceptance::Ignore;
     }
 
-    /// No honest peer would have passed it on.
-    pub fn reject(self) {
-        self.give(MessageAcceptance::Reject);
+    /// No honest peer would have passed it on. A peer that sends several such batches is not heard in gossip
+    /// for a minute.
+    pub fn reject(mut self) {
+        self.acceptance = Acceptance::Reject;
+    }
+}
+
+impl Drop for GossipVerdict {
+    fn drop(&mut self) {
+        let acceptance = match self.acceptance {
+            Acceptance::Accept => MessageAcceptance::Accept,
+            Acceptance::Ignore => MessageAcceptance::Ignore,
+            Acceptance::Reject => MessageAcceptance::Reject,
+        };
+        let verdict = Command::Verdict { message: self.message.clone(), source: self.source, acceptance };
+        // With a full queue the batch is just not passed on.
+        drop(self.commands.try_send(verdict));
     }
 }
 

@@ -17,7 +17,7 @@ impl fmt::Display for NetworkKey {
 
 impl fmt::Debug for NetworkKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NetworkKey({})", hex::encode(&self.0[..6]))
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -12,28 +12,43 @@
 //! | `network.rs` | [`Network`], the handle; [`start`] |
 //! | `event.rs` | [`Event`] and what it is answered with |
 //! | `swarm.rs` | the task that owns the swarm |
+//! | `backlog.rs` | events that wait for room, so that this task does not |
 //! | `behaviour.rs` | which libp2p protocols, with which limits |
 //! | `direct.rs` | ordered streams of frames between two peers; the one file that knows libp2p-stream |
+//! | `codec.rs` | requests and responses on the wire |
+//! | `session.rs` | which connections a peer has, which of two is kept |
+//! | `peers.rs` | the allow-list and the queues, shared by all tasks |
 //! | `dial.rs` | who dials whom, and when |
+//! | `standing.rs` | who is not heard in gossip for a while |
 //! | `key.rs` | network keys and peer ids |
 //! | `stats.rs` | counters |
 //!
-//! TCP, Noise, Yamux. Only peers on the allow-list get past the handshake. Gossip carries transactions, which
-//! authenticate themselves; it is anonymous and validated before it is passed on. Direct streams keep order
-//! within one stream; what is queued when a peer goes is lost, and whoever sent it sends it again. A reader
-//! that stops reading the events makes the streams wait (Yamux back-pressure), never memory grow.
+//! TCP, Noise, Yamux. Only peers on the allow-list get past the handshake, and only those of the same chain
+//! stay. Gossip carries transactions, which authenticate themselves; it is anonymous and validated before it
+//! is passed on; whoever sends too much that is rejected is not heard for a while. Direct streams keep order;
+//! what waits for a peer when it goes is dropped, as is what a broken stream had taken, and whoever sent it
+//! sends it again. Whoever stops reading the events makes the streams wait (Yamux back-pressure) and gossip be
+//! ignored: memory never grows. The swarm task waits for nobody.
 
+mod backlog;
 mod behaviour;
+mod codec;
 mod dial;
 mod direct;
 mod error;
 mod event;
 mod key;
 mod network;
+mod peers;
+mod session;
+mod standing;
 mod stats;
 mod swarm;
+#[cfg(test)]
+mod tests;
 
-pub use behaviour::{GOSSIP_BATCH_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT, RESPONSE_BYTES_MAX};
+pub use behaviour::{GOSSIP_BATCH_BYTES_MAX, REQUEST_TIMEOUT};
+pub use codec::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX};
 pub use direct::{DIRECT_QUEUE_BYTES_MAX, FRAME_BYTES_MAX};
 pub use error::Error;
 pub use event::{Event, GossipVerdict, Responder};
