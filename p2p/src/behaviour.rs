@@ -40,10 +40,11 @@ const PENDING_CONNECTIONS_MAX: u32 = 64;
 const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// All connections.
 const CONNECTIONS_MAX: u32 = 512;
-/// A peer that does not answer for so long is disconnected.
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a peer may take to answer a ping. The first failure is free, so a dead peer is disconnected after
+/// twice this and [`PING_EVERY`] at the latest.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a peer is pinged.
-const PING_EVERY: Duration = Duration::from_secs(5);
+const PING_EVERY: Duration = Duration::from_secs(3);
 
 const _: () = assert!(GOSSIP_RPC_BYTES_MAX >= 2 * GOSSIP_BATCH_BYTES_MAX);
 const _: () = assert!(GOSSIP_IDS_MAX * 34 + 1_024 <= GOSSIP_CONTROL_BYTES_MAX);

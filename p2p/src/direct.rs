@@ -228,9 +228,8 @@ impl Acceptor {
                 commands: self.commands.clone(),
                 counters: Arc::clone(&self.counters),
             };
-            if let Some(old) = readers.insert(peer, tokio::spawn(reader.run(stream))) {
-                old.abort();
-            }
+            let old = readers.remove(&peer).inspect(JoinHandle::abort);
+            readers.insert(peer, tokio::spawn(reader.run(stream, old)));
         }
     }
 }
@@ -245,7 +244,12 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(self, stream: Stream) {
+    /// Takes the place of `old`, which was told to end, and has before anything is read: none of its frames
+    /// comes late.
+    async fn run(self, stream: Stream, old: Option<JoinHandle<()>>) {
+        if let Some(old) = old {
+            let _ = old.await;
+        }
         match self.read(stream).await {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::warn!(peer = %self.key, %error, "disconnecting");

@@ -15,6 +15,7 @@
 //! | `backlog.rs` | events that wait for room, so that this task does not |
 //! | `behaviour.rs` | which libp2p protocols, with which limits |
 //! | `direct.rs` | ordered streams of frames between two peers; the one file that knows libp2p-stream |
+//! | `closing.rs` | a dead connection does not take a quarter of an hour to close |
 //! | `codec.rs` | requests and responses on the wire |
 //! | `session.rs` | which connections a peer has, which of two is kept |
 //! | `peers.rs` | the allow-list and the queues, shared by all tasks |
@@ -32,6 +33,7 @@
 
 mod backlog;
 mod behaviour;
+mod closing;
 mod codec;
 mod dial;
 mod direct;

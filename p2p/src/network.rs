@@ -2,6 +2,7 @@
 
 use crate::backlog::Backlog;
 use crate::behaviour::{Behaviour, GOSSIP_BATCH_BYTES_MAX, Names, REQUEST_TIMEOUT};
+use crate::closing::Closing;
 use crate::codec::REQUEST_BYTES_MAX;
 use crate::dial::{Dialer, multiaddr};
 use crate::direct::Acceptor;
@@ -15,10 +16,11 @@ use crate::stats::{Counters, Stats, add, count};
 use crate::swarm::{COMMANDS_WAITING_MAX, Command, Task};
 use bytes::Bytes;
 use futures::StreamExt;
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{Multiaddr, Swarm, SwarmBuilder, Transport, noise, tcp, yamux};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,9 +120,16 @@ pub async fn start(mut config: Config) -> Result<(Network, mpsc::Receiver<Event>
 
 fn swarm(key: Keypair, names: &Names) -> Result<Swarm<Behaviour>, Error> {
     let setup = |error: &dyn std::fmt::Display| Error::Setup(error.to_string());
+    let transport = |key: &Keypair| {
+        let transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise::Config::new(key)?)
+            .multiplex(multiplexer());
+        Ok(transport.map(|(peer, muxer), _| (peer, Closing::new(muxer))))
+    };
     let builder = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, multiplexer)
+        .with_other_transport(transport)
         .map_err(|error| setup(&error))?
         .with_behaviour(|key| Behaviour::new(key, names).map_err(Into::into))
         .map_err(|error| setup(&error))?;
