@@ -202,11 +202,41 @@ impl CertifiedHeader {
     }
 }
 
+/// Certificates by the well-known keys of [`crate::validator::fixture`], for tests of this and other crates.
+pub mod fixture {
+    use super::{CommitCertificate, CommitVote, ValidatorSignature};
+    use crate::codec::List;
+    use crate::crypto::Domain;
+    use crate::ids::{ChainId, ValidatorIndex};
+    use crate::validator::fixture::consensus_key;
+
+    /// The vote as signed by these validators, in this order.
+    ///
+    /// # Panics
+    /// When there are no signers, or more than a set has seats.
+    #[must_use]
+    #[allow(clippy::expect_used)]
+    pub fn commit_certificate(chain: ChainId, vote: CommitVote, signers: &[u16]) -> CommitCertificate {
+        let signatures = signers.iter().map(|i| ValidatorSignature {
+            validator: ValidatorIndex(*i),
+            signature: consensus_key(*i).sign(Domain::Commit, chain, &vote),
+        });
+        CommitCertificate {
+            epoch: vote.epoch,
+            view: vote.view,
+            height: vote.height,
+            block_hash: vote.block,
+            result_hash: vote.result,
+            signatures: List::new(signatures.collect()).expect("1 to 128 signers"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::{MerkleRoot, StateRoot, TimestampMs, ValidatorSetHash};
-    use crate::validator::fixture::{consensus_key, validator_set};
+    use crate::validator::fixture::validator_set;
 
     const CHAIN: ChainId = ChainId([1; 32]);
 
@@ -218,18 +248,7 @@ mod tests {
             block: header.hash(),
             result: result.hash(),
         };
-        let signatures = signers.iter().map(|i| ValidatorSignature {
-            validator: ValidatorIndex(*i),
-            signature: consensus_key(*i).sign(Domain::Commit, CHAIN, &vote),
-        });
-        CommitCertificate {
-            epoch: vote.epoch,
-            view: vote.view,
-            height: vote.height,
-            block_hash: vote.block,
-            result_hash: vote.result,
-            signatures: List::new(signatures.collect()).unwrap(),
-        }
+        fixture::commit_certificate(CHAIN, vote, signers)
     }
 
     fn header(height: u64, parent: BlockHash, parent_result: ResultHash) -> Header {

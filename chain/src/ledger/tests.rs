@@ -3,13 +3,14 @@
 use super::journal::{MemDisk, PowerLoss};
 use super::*;
 use crate::block::{PROTOCOL_VERSION, transactions_root};
-use crate::certificate::{CommitVote, ValidatorSignature};
+use crate::certificate::CommitVote;
+use crate::certificate::fixture::commit_certificate;
 use crate::codec::Bytes;
-use crate::crypto::{Domain, SecretKey};
+use crate::crypto::SecretKey;
 use crate::ids::{AccountId, Amount, AssetId, Nonce, ValidatorIndex, View};
 use crate::state::{Account, value_hash};
 use crate::transaction::{ChainTag, Instruction, Transaction, TransactionBody};
-use crate::validator::fixture::{consensus_key, validator_set};
+use crate::validator::fixture::validator_set;
 use std::path::Path;
 
 const CHAIN: ChainId = ChainId([7; 32]);
@@ -78,18 +79,7 @@ fn certify(block: &Block, result: &BlockResult) -> CommitCertificate {
         block: block.hash(),
         result: result.hash(),
     };
-    let signatures = (0..3).map(|i| ValidatorSignature {
-        validator: ValidatorIndex(i),
-        signature: consensus_key(i).sign(Domain::Commit, CHAIN, &vote),
-    });
-    CommitCertificate {
-        epoch: vote.epoch,
-        view: vote.view,
-        height: vote.height,
-        block_hash: vote.block,
-        result_hash: vote.result,
-        signatures: List::new(signatures.collect()).unwrap(),
-    }
+    commit_certificate(CHAIN, vote, &[0, 1, 2])
 }
 
 fn commit_next(ledger: &mut Ledger) -> Result<Arc<CommittedBlock>, LedgerError> {

@@ -1,15 +1,16 @@
 //! A node of one thread behind a real server.
 
 use quorate_chain::block::{BlockResult, PROTOCOL_VERSION, transactions_root};
-use quorate_chain::certificate::{CommitVote, ValidatorSignature};
+use quorate_chain::certificate::CommitVote;
+use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::{Bytes, List, Text};
-use quorate_chain::crypto::{Domain, SecretKey};
+use quorate_chain::crypto::SecretKey;
 use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
 use quorate_chain::ledger::{GenesisState, Ledger, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, AccountStatus, StateKey, StateValue};
 use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
-use quorate_chain::validator::fixture::{consensus_key, validator_set};
+use quorate_chain::validator::fixture::validator_set;
 use quorate_chain::{
     AccountId, Amount, AssetId, Block, ChainId, CommitCertificate, Epoch, Header, Height, Nonce, TimestampMs,
     Transaction, TransactionId, ValidatorIndex, ValidatorSet, View,
@@ -252,16 +253,5 @@ fn certify(header: &Header, result: &BlockResult) -> CommitCertificate {
         block: header.hash(),
         result: result.hash(),
     };
-    let signatures = [0, 1, 3].map(|i| ValidatorSignature {
-        validator: ValidatorIndex(i),
-        signature: consensus_key(i).sign(Domain::Commit, CHAIN, &vote),
-    });
-    CommitCertificate {
-        epoch: vote.epoch,
-        view: vote.view,
-        height: vote.height,
-        block_hash: vote.block,
-        result_hash: vote.result,
-        signatures: List::new(signatures.to_vec()).unwrap(),
-    }
+    commit_certificate(CHAIN, vote, &[0, 1, 3])
 }

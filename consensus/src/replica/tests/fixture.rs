@@ -10,6 +10,7 @@ use crate::replica::{Config, Effect, Input, Replica, Tip};
 use crate::time::{Now, Time};
 use crate::{Outgoing, SealedBlock, Verified};
 use quorate_chain::block::transactions_root;
+use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::certificate::{CommitVote, PrepareVote, Signatures, ValidatorSignature};
 use quorate_chain::codec::List;
 use quorate_chain::crypto::Domain;
@@ -129,14 +130,7 @@ pub(super) fn c(view: u64, block: &SealedBlock) -> CommitCertificate {
 }
 
 pub(super) fn certificate(vote: CommitVote, signers: &[u16]) -> CommitCertificate {
-    CommitCertificate {
-        epoch: vote.epoch,
-        view: vote.view,
-        height: vote.height,
-        block_hash: vote.block,
-        result_hash: vote.result,
-        signatures: signatures(Domain::Commit, &vote, signers),
-    }
+    commit_certificate(CHAIN, vote, signers)
 }
 
 pub(super) fn certificate_message(certificate: &CommitCertificate) -> Message {
