@@ -4,13 +4,14 @@ use super::Fatal;
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
 use quorate_chain::certificate::PATH_HEADERS_MAX;
 use quorate_chain::codec::List;
-use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
+use quorate_chain::execution::{check_against_state, check_form};
 use quorate_chain::ledger::{Ledger, LedgerError};
 use quorate_chain::mempool::{Limits, Mempool};
 use quorate_chain::state::{StateKey, StateReader, StateValue};
 use quorate_chain::{AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, Transaction};
 use quorate_consensus::{Input, SealedBlock};
 use quorate_rpc::Rejection;
+use std::collections::BTreeSet;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -204,12 +205,24 @@ impl Executor {
         let transactions = match self.ledger.reader_at(parent) {
             Some(state) => {
                 let chosen = self.pool.batch(height, count, bytes, |id| next_nonce(&state, id));
-                // A key may have lost its rights since the transaction came in.
-                chosen.into_iter().filter(|t| check_against_state(&state, t).is_ok()).collect()
+                // A key may have lost its rights since the transaction came in. What follows it in its
+                // account would then leave a gap, and R6 allows none.
+                let mut refused = BTreeSet::new();
+                let mut chosen = chosen;
+                chosen.retain(|transaction| {
+                    let account = transaction.body().account;
+                    let kept =
+                        !refused.contains(&account) && check_against_state(&state, transaction).is_ok();
+                    if !kept {
+                        refused.insert(account);
+                    }
+                    kept
+                });
+                chosen
             }
             None => Vec::new(),
         };
-        self.answer(Input::Batch { parent, transactions: only_consecutive(transactions) });
+        self.answer(Input::Batch { parent, transactions });
     }
 
     fn insert(&mut self, transactions: Vec<(Transaction, InsertAnswer)>) {
@@ -226,10 +239,6 @@ impl Executor {
         let reader = self.ledger.reader();
         check_form(&transaction, reader.chain(), self.ledger.tip().height.next())?;
         let next = check_against_state(&reader, &transaction)?;
-        if transaction.body().nonce < next {
-            let found = transaction.body().nonce;
-            return Err(InvalidTransaction::Nonce { expected: next, found }.into());
-        }
         Ok(self.pool.insert(transaction, next)?)
     }
 
@@ -248,21 +257,4 @@ fn next_nonce(state: &impl StateReader, account: AccountId) -> Option<Nonce> {
         Ok(Some(StateValue::Account(account))) => Some(account.nonce),
         _ => None,
     }
-}
-
-/// Drops what follows a gap in an account's nonces: R6 allows none.
-fn only_consecutive(transactions: Vec<Transaction>) -> Vec<Transaction> {
-    let mut last = std::collections::BTreeMap::<AccountId, Nonce>::new();
-    let mut kept = transactions;
-    kept.retain(|transaction| {
-        let body = transaction.body();
-        match last.get(&body.account) {
-            Some(before) if before.next() != body.nonce => false,
-            _ => {
-                last.insert(body.account, body.nonce);
-                true
-            }
-        }
-    });
-    kept
 }
