@@ -178,28 +178,39 @@ impl CertifiedHeader {
     /// # Errors
     /// Says what does not hold.
     pub fn verify(&self, epoch: Epoch, set: &ValidatorSet, chain: ChainId) -> Result<(), CertificateError> {
-        let (mut block, mut result, mut height) =
-            (self.header.hash(), self.result.hash(), self.header.height);
-        if self.header.epoch != epoch || self.commit.epoch != epoch {
+        if self.header.epoch != epoch {
             return Err(CertificateError::Other("epoch"));
         }
-        for (position, child) in self.path.iter().enumerate() {
-            let follows = child.height == height.next() && child.parent == block && child.epoch == epoch;
-            if !follows || child.parent_result != result {
-                return Err(CertificateError::Path(child.height));
-            }
-            (block, height) = (child.hash(), child.height);
-            // The last one's result is the certificate's; the ones between are bound by their children.
-            result = self.path.get(position + 1).map_or(self.commit.result_hash, |next| next.parent_result);
-        }
-        if self.commit.height != height || self.commit.block_hash != block {
-            return Err(CertificateError::Other("block"));
-        }
-        if self.commit.result_hash != result {
-            return Err(CertificateError::Other("result"));
-        }
+        check_path(&self.header, self.result.hash(), &self.path, &self.commit)?;
         self.commit.verify(set, chain)
     }
+}
+
+/// Checks that `path` leads from a header with this result to what `commit` certifies (R22), all in one epoch.
+/// Signatures are not checked.
+pub(crate) fn check_path(
+    header: &Header,
+    result: ResultHash,
+    path: &[Header],
+    commit: &CommitCertificate,
+) -> Result<(), CertificateError> {
+    let (mut block, mut result, mut height) = (header.hash(), result, header.height);
+    if commit.epoch != header.epoch {
+        return Err(CertificateError::Other("epoch"));
+    }
+    for (position, child) in path.iter().enumerate() {
+        let follows = child.height == height.next() && child.parent == block && child.epoch == header.epoch;
+        if !follows || child.parent_result != result {
+            return Err(CertificateError::Path(child.height));
+        }
+        (block, height) = (child.hash(), child.height);
+        // The last one's result is the certificate's; the ones between are bound by their children.
+        result = path.get(position + 1).map_or(commit.result_hash, |next| next.parent_result);
+    }
+    if commit.height != height || commit.block_hash != block {
+        return Err(CertificateError::Other("block"));
+    }
+    if commit.result_hash == result { Ok(()) } else { Err(CertificateError::Other("result")) }
 }
 
 /// Certificates by the well-known keys of [`crate::validator::fixture`], for tests of this and other crates.

@@ -3,6 +3,9 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+/// Most heights that may be in flight above the committed tip.
+pub const WINDOW_MAX: u16 = 64;
+
 /// Every parameter. All times are milliseconds, all sizes bytes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -52,7 +55,7 @@ impl Default for Parameters {
             status_ms: 500,
             max_idle_ms: 0,
             batch_wait_ms: 2,
-            window: 1,
+            window: 8,
             block_work_max: 1_000_000,
             account_quota_max: u64::MAX,
             account_quota_per_height: u64::MAX,
@@ -89,7 +92,7 @@ impl Parameters {
                 "timeout_base_ms to 86400000",
             ),
             ("status_ms", self.status_ms.into(), 10..=60_000, "10 to 60000"),
-            ("window", self.window.into(), 1..=64, "1 to 64"),
+            ("window", self.window.into(), 1..=u64::from(WINDOW_MAX), "1 to 64"),
             ("batch_wait_ms", self.batch_wait_ms.into(), 0..=1_000, "0 to 1000"),
         ];
         for (name, value, range, allowed) in ranges {

@@ -4,11 +4,14 @@
 //! the *consensus* key signs votes and is replaced by governance or recovery; the *network* key opens
 //! connections. The set binds all three, so whoever knows the set knows whom to talk to.
 
+mod set_change;
+
+pub use set_change::{READY_HEIGHTS_MAX, Ready, SetChange, SetChangeError, SignedReady};
+
 use crate::codec::{DecodeError, List, Text};
 use crate::crypto::{Domain, KeyError, SecretKey, check_registrable, hash, verify_strict};
 use crate::ids::{
-    ChainId, Epoch, Height, OrganisationId, PublicKey, ResultHash, Signature, ValidatorIndex,
-    ValidatorSetHash, View,
+    ChainId, Epoch, OrganisationId, PublicKey, Signature, ValidatorIndex, ValidatorSetHash, View,
 };
 use crate::quorum::Quorum;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -115,18 +118,6 @@ impl Card {
         }
         Ok(())
     }
-}
-
-/// What a new consensus key signs to show that its holder is ready to vote (R46b): that it knows the result
-/// of a recent height. Part of a later set change; its bytes are fixed here.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Ready {
-    /// The identity whose seat it is for.
-    pub seat: PublicKey,
-    /// A height at most 100 behind the one that executes the change.
-    pub height: Height,
-    /// That height's result.
-    pub result: ResultHash,
 }
 
 /// The validators of one epoch, in the order of their indices.

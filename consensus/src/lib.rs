@@ -20,16 +20,28 @@
 //! | --- | --- |
 //! | [`message`] | what replicas say, what is signed, verification |
 //! | [`record`] | what must survive a crash, and the state that follows from it |
+//! | [`evidence`] | proof of what no honest validator signs |
 //! | [`replica`] | the state machine |
+//! | [`service`] | the simple interface: one's own service, replicated |
+//!
+//! To replicate a service of one's own, none of this need be known: implement the three functions of
+//! [`service::Service`] and give it to a [`service::Host`], which is driver enough for one fixed set of
+//! machines, still without a clock, a disk or a socket of its own. [`service`] explains it on a page, and
+//! `examples/kv.rs` does it in eighty lines.
 //!
 //! Rules are cited by number (`R11`); `docs/PROTOCOL.md` has them.
 
+pub mod evidence;
 pub mod message;
 pub mod record;
 pub mod replica;
+pub mod service;
 mod time;
 
+pub use evidence::{Evidence, EvidenceKind};
 pub use message::{EpochContext, Message, Outgoing, SealedBlock, Unsigned, Verified};
 pub use record::{DurableState, PersistId, Record};
-pub use replica::{Config, Effect, Evidence, Halt, Input, Phase, Replica, Tip};
+#[cfg(feature = "mistakes")]
+pub use replica::Mistake;
+pub use replica::{Config, Effect, Halt, Input, Lost, OldEpoch, Peer, Pending, Phase, Replica, Tip};
 pub use time::{Now, Time};

@@ -38,10 +38,31 @@ pub enum Record {
     Commit(CommitVote, PreparedCertificate) = 4,
     /// A ViewChange will be sent (R12).
     ViewChange(ViewChangeRecord) = 5,
-    /// Proposals of `view` may be sent up to this height (R10).
-    Lease(View, Height) = 6,
+    /// Proposals of this epoch and view may be sent up to this height (R10).
+    Lease(Epoch, View, Height) = 6,
     /// Everything so far; what was before may be forgotten.
     Snapshot(Box<DurableState>) = 7,
+    /// This epoch has begun; what was signed in the one before is kept until it is released (R45, R46).
+    Epoch(Epoch) = 8,
+    /// Others showed a newer signature than this record holds: it is not whole, and nothing is signed with
+    /// its key any more (R47).
+    Lost = 9,
+    /// A quorum is in this epoch: nothing can be signed in the one before any more (R46).
+    Released = 10,
+}
+
+impl Record {
+    /// The epoch in which something is signed by it; `None` if it is of none in particular.
+    fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Self::Entered(new_view) => Some(new_view.contents.epoch),
+            Self::Prepare(vote) => Some(vote.epoch),
+            Self::Commit(vote, _) => Some(vote.epoch),
+            Self::ViewChange(record) => Some(record.claims.epoch),
+            Self::Lease(epoch, ..) => Some(*epoch),
+            Self::Start(_) | Self::Snapshot(_) | Self::Epoch(_) | Self::Lost | Self::Released => None,
+        }
+    }
 }
 
 /// What the records add up to. A replica starts from it alone (R14).
@@ -65,14 +86,77 @@ pub struct DurableState {
     pub view_change: Option<ViewChangeRecord>,
     /// Up to which height proposals of this view may have been sent.
     pub lease: Option<Height>,
+    /// Found not to be whole: nothing is signed any more (R47).
+    pub lost: bool,
+    /// The same of the epoch before, until a quorum has left that (R46): a replica whose chain is lost, but
+    /// not this record, goes through it again. That one has none itself.
+    #[borsh(deserialize_with = "previous::one_level")]
+    pub previous: Option<Box<Self>>,
+}
+
+/// Reading the epoch before: one level, so that no bytes can make the decoder go deeper.
+mod previous {
+    use super::{BTreeMap, CommitVote, DurableState, NewView, PrepareVote, ViewChangeRecord};
+    use borsh::BorshDeserialize;
+    use borsh::io::{Read, Result};
+    use quorate_chain::codec::invalid;
+    use quorate_chain::{Epoch, Height, PreparedCertificate, View};
+    use std::sync::Arc;
+
+    /// [`DurableState`] without its last field.
+    #[derive(BorshDeserialize)]
+    struct Flat {
+        epoch: Epoch,
+        starts: u64,
+        view: View,
+        new_view: Option<Arc<NewView>>,
+        prepares: BTreeMap<Height, PrepareVote>,
+        commits: BTreeMap<Height, CommitVote>,
+        highest_prepared: Option<PreparedCertificate>,
+        view_change: Option<ViewChangeRecord>,
+        lease: Option<Height>,
+        lost: bool,
+    }
+
+    pub(super) fn one_level<R: Read>(reader: &mut R) -> Result<Option<Box<DurableState>>> {
+        if !bool::deserialize_reader(reader)? {
+            return Ok(None);
+        }
+        let flat = Flat::deserialize_reader(reader)?;
+        if bool::deserialize_reader(reader)? {
+            return Err(invalid("a vote record of more than two epochs"));
+        }
+        let Flat { epoch, starts, view, new_view, prepares, commits, .. } = flat;
+        let Flat { highest_prepared, view_change, lease, lost, .. } = flat;
+        Ok(Some(Box::new(DurableState {
+            epoch,
+            starts,
+            view,
+            new_view,
+            prepares,
+            commits,
+            highest_prepared,
+            view_change,
+            lease,
+            lost,
+            previous: None,
+        })))
+    }
 }
 
 /// Heights below the committed tip whose votes a snapshot keeps: the anchor of the view may be there (R17).
-const VOTES_BELOW_TIP_KEPT: u64 = 64;
+const VOTES_BELOW_TIP_KEPT: u64 = 128;
 
 impl DurableState {
     /// Adds a record.
     pub fn apply(&mut self, record: Record) {
+        if record.epoch().is_some_and(|epoch| epoch != self.epoch) {
+            // Signed again in the epoch before; what is of none of the two was never signed by this replica.
+            if let Some(previous) = self.previous.as_mut().filter(|p| record.epoch() == Some(p.epoch)) {
+                previous.apply(record);
+            }
+            return;
+        }
         match record {
             Record::Start(number) => self.starts = number,
             Record::Entered(new_view) => {
@@ -99,13 +183,26 @@ impl DurableState {
                 }
                 self.view_change = Some(view_change);
             }
-            Record::Lease(view, height) => {
+            Record::Lease(_, view, height) => {
                 if view == self.view {
                     self.lease = Some(height);
                 }
             }
             Record::Snapshot(state) => *self = *state,
+            Record::Epoch(epoch) if epoch > self.epoch => *self = self.next_epoch(epoch),
+            Record::Epoch(_) => {}
+            Record::Lost => self.lost = true,
+            Record::Released => self.previous = None,
         }
+    }
+
+    /// The start of a later epoch: nothing is signed in it yet (R45).
+    #[must_use]
+    pub fn next_epoch(&self, epoch: Epoch) -> Self {
+        let mut previous = self.clone();
+        previous.previous = None;
+        let (starts, lost) = (self.starts, self.lost);
+        Self { epoch, starts, lost, previous: Some(Box::new(previous)), ..Self::default() }
     }
 
     fn raise_prepared(&mut self, prepared: &PreparedCertificate) {
@@ -150,6 +247,8 @@ mod tests {
             highest_prepared: Some(prepared()),
             view_change: None,
             lease: Some(Height(4)),
+            lost: true,
+            previous: None,
         }
     }
 
@@ -177,15 +276,20 @@ mod tests {
             "00",
             "01",
             HEIGHT,
+            "01",
+            "00",
         ];
-        let golden: [(Record, String); 7] = [
+        let golden: [(Record, String); 10] = [
             (Record::Start(2), "010200000000000000".into()),
             (Record::Entered(new_view), ["02", &new_view_bytes].concat()),
             (Record::Prepare(prepared().vote), ["03", EPOCH, VIEW, HEIGHT, BLOCK].concat()),
             (Record::Commit(commit_vote(), prepared()), ["04", COMMIT_VOTE, &prepared_bytes].concat()),
             (Record::ViewChange(view_change_record()), ["05", &claims, VIEW_CHANGE_PROOFS].concat()),
-            (Record::Lease(View(3), Height(4)), ["06", VIEW, HEIGHT].concat()),
+            (Record::Lease(Epoch(1), View(3), Height(4)), ["06", EPOCH, VIEW, HEIGHT].concat()),
             (Record::Snapshot(Box::new(durable_state())), snapshot.concat()),
+            (Record::Epoch(Epoch(1)), ["08", EPOCH].concat()),
+            (Record::Lost, "09".into()),
+            (Record::Released, "0a".into()),
         ];
         for (record, bytes) in golden {
             assert_eq!(hex(&encode(&record)), bytes, "{record:?}");
@@ -194,15 +298,46 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_keeps_two_epochs_and_no_bytes_make_it_deeper() {
+        let mut state = durable_state();
+        state.apply(Record::Epoch(Epoch(2)));
+        let record = Record::Snapshot(Box::new(state));
+        assert_eq!(decode(&encode(&record)), Ok(record), "the epoch before is read back");
+        let empty = encode(&DurableState::default());
+        let mut nested = vec![7];
+        for _ in 0..50_000 {
+            nested.extend(&empty[..empty.len() - 1]);
+            nested.push(1);
+        }
+        nested.extend(&empty);
+        assert!(decode::<Record>(&nested).is_err());
+    }
+
+    #[test]
+    fn a_snapshot_has_one_encoding() {
+        let votes = [4, 5].map(|height| PrepareVote { height: Height(height), ..prepared().vote });
+        let prepares = votes.into_iter().map(|vote| (vote.height, vote)).collect();
+        let record = Record::Snapshot(Box::new(DurableState { prepares, ..DurableState::default() }));
+        let bytes = encode(&record);
+        assert_eq!(decode(&bytes), Ok(record));
+        // The two entries, 64 bytes each, in the other order.
+        let mut swapped = bytes.clone();
+        swapped[30..94].copy_from_slice(&bytes[94..158]);
+        swapped[94..158].copy_from_slice(&bytes[30..94]);
+        assert!(decode::<Record>(&swapped).is_err());
+    }
+
+    #[test]
     fn r14_records_add_up() {
         let Message::NewView(new_view) = fixture::new_view_message() else { panic!("not a NewView") };
-        let mut state = DurableState::default();
+        let mut state = DurableState { epoch: Epoch(1), ..DurableState::default() };
         state.apply(Record::Prepare(PrepareVote { view: View(0), ..prepared().vote }));
-        state.apply(Record::Lease(View(0), Height(9)));
+        state.apply(Record::Lease(Epoch(1), View(0), Height(9)));
         state.apply(Record::Entered(new_view.clone()));
-        let entered = DurableState { view: View(3), new_view: Some(new_view), ..DurableState::default() };
+        let (epoch, view) = (Epoch(1), View(3));
+        let entered = DurableState { epoch, view, new_view: Some(new_view), ..DurableState::default() };
         assert_eq!(state, entered, "votes and lease of the old view are settled");
-        state.apply(Record::Lease(View(2), Height(9)));
+        state.apply(Record::Lease(Epoch(1), View(2), Height(9)));
         state.apply(Record::Prepare(PrepareVote { view: View(2), ..prepared().vote }));
         assert_eq!(state, entered, "nor do late ones count");
         state.apply(Record::Commit(commit_vote(), prepared()));
@@ -218,18 +353,37 @@ mod tests {
     }
 
     #[test]
+    fn r45_r46_of_the_epoch_before_everything_is_kept_until_it_is_released() {
+        let mut state = durable_state();
+        state.apply(Record::Epoch(Epoch(2)));
+        let previous = Some(Box::new(durable_state()));
+        let kept =
+            DurableState { epoch: Epoch(2), starts: 2, lost: true, previous, ..DurableState::default() };
+        assert_eq!(state, kept);
+        let again = PrepareVote { epoch: Epoch(1), height: Height(9), ..prepared().vote };
+        state.apply(Record::Prepare(again));
+        assert!(state.prepares.is_empty());
+        assert_eq!(state.previous.as_ref().unwrap().prepares[&Height(9)], again, "R46: voted there again");
+        state.apply(Record::Released);
+        assert_eq!(state.previous, None);
+        let mut ahead = durable_state();
+        ahead.apply(Record::Epoch(Epoch(1)));
+        assert_eq!(ahead, durable_state(), "an epoch that has begun already changes nothing");
+    }
+
+    #[test]
     fn r42_the_highest_votes_are_never_forgotten() {
-        let mut state = DurableState::default();
-        for height in 1..=100 {
+        let mut state = DurableState { epoch: Epoch(1), ..DurableState::default() };
+        for height in 1..=300 {
             state.apply(Record::Prepare(PrepareVote {
                 view: View(0),
                 height: Height(height),
                 ..prepared().vote
             }));
         }
-        state.forget(Height(80));
-        assert_eq!(state.prepares.keys().next(), Some(&Height(80 - VOTES_BELOW_TIP_KEPT + 1)));
+        state.forget(Height(200));
+        assert_eq!(state.prepares.keys().next(), Some(&Height(200 - VOTES_BELOW_TIP_KEPT + 1)));
         state.forget(Height(1_000_000));
-        assert_eq!(state.prepares.keys().collect::<Vec<_>>(), [&Height(100)]);
+        assert_eq!(state.prepares.keys().collect::<Vec<_>>(), [&Height(300)]);
     }
 }

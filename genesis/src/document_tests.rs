@@ -53,7 +53,7 @@ fn reread(edit: impl FnOnce(&mut Value)) -> Result<Genesis, GenesisError> {
 
 #[test]
 fn golden_chain_id() {
-    let chain = "3779971333cf77be56a83adee699647d8897f9919f8ae2bf24b5b9422457c9b4";
+    let chain = "7a41310f6f3653e08fe51f0e3df279d7ffb0814e7fb59c3b98473099dfe0e15e";
     assert_eq!(fixed().chain_id().to_string(), chain);
 }
 
@@ -155,8 +155,8 @@ fn the_first_state_has_what_the_document_says() {
     };
     assert_eq!(account.organisation, Some(OrganisationId(key(1, 2).public().0)));
     assert!(state.entries.contains_key(&StateKey::Account(second)));
-    // Parameters, validators, four organisations, two accounts, one balance.
-    assert_eq!(state.entries.len(), 1 + 1 + 4 + 2 + 1);
+    // Parameters, validators, four seated keys, four organisations, two accounts, one balance.
+    assert_eq!(state.entries.len(), 1 + 1 + 4 + 4 + 2 + 1);
     let parameters = StateValue::Parameters(genesis.parameters().clone());
     assert_eq!(state.entries.get(&StateKey::Parameters), Some(&parameters));
 }

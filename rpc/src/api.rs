@@ -87,6 +87,9 @@ impl Api {
                 let reason = "the node lacks committed blocks and is fetching them".to_owned();
                 Health { status: HealthStatus::CatchingUp, reason: Some(reason) }
             }
+            None if node.record_lost.is_some() => {
+                Health { status: HealthStatus::RecordLost, reason: node.record_lost }
+            }
             None => Health { status: HealthStatus::Ok, reason: None },
         }
     }
@@ -114,6 +117,7 @@ impl Api {
             voting: node.voting,
             catching_up: node.catching_up,
             halted: node.halted,
+            record_lost: node.record_lost,
             peers: node.peers.len(),
             mempool_transactions: node.mempool_transactions,
         }

@@ -17,6 +17,7 @@
 //! | `reads.rs` | ledger reads off the async threads, so many at once |
 //! | `api.rs`, `submission.rs` | one function a call |
 //! | `json_rpc.rs`, `rest.rs`, `explorer/` | the three doors |
+//! | `metrics.rs` | gauges at `/metrics` |
 //! | `server.rs`, `guard.rs` | sockets, routes and limits |
 //!
 //! | JSON-RPC | parameters | REST |
@@ -42,6 +43,7 @@ mod errors;
 mod explorer;
 mod guard;
 mod json_rpc;
+mod metrics;
 mod reads;
 mod rejection;
 mod rest;

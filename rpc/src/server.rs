@@ -6,7 +6,7 @@ use crate::errors::ApiError;
 use crate::guard::{self, Guard};
 use crate::json_rpc::JsonRpc;
 use crate::view::NodeView;
-use crate::{explorer, json_rpc, rest};
+use crate::{explorer, json_rpc, metrics, rest};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Uri;
@@ -152,6 +152,7 @@ fn router(config: &ServerConfig, view: NodeView) -> Result<Router, ServeError> {
         .nest("/v1", rest::routes(config.body_bytes_max))
         .route("/explorer/", get(|| async { Redirect::to("/explorer") }))
         .nest("/explorer", explorer::routes())
+        .merge(metrics::routes())
         .fallback(|uri: Uri| async move { ApiError::UnknownMethod(uri.path().to_owned()) })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(api)

@@ -24,6 +24,8 @@ pub enum HealthStatus {
     Ok,
     /// It lacks committed heights that it knows of.
     CatchingUp,
+    /// It follows without voting: its vote record is not whole.
+    RecordLost,
     /// It has stopped taking part.
     Halted,
 }
@@ -72,6 +74,8 @@ pub struct Status {
     pub catching_up: bool,
     /// Why it has stopped taking part, if it has.
     pub halted: Option<String>,
+    /// Why its consensus key must not be used any more, if so: its vote record is not whole.
+    pub record_lost: Option<String>,
     /// How many peers it is connected to.
     pub peers: usize,
     /// Transactions that wait for a block.

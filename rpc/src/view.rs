@@ -44,6 +44,8 @@ pub struct NodeStatus {
     pub catching_up: bool,
     /// Why it has stopped taking part, if it has.
     pub halted: Option<String>,
+    /// Why its consensus key must not be used any more, if so: its vote record is not whole.
+    pub record_lost: Option<String>,
     /// Who it is connected to.
     pub peers: Vec<PeerInfo>,
     /// Transactions that wait for a block.

@@ -1,4 +1,6 @@
-//! What the tests of the workspace share: a simulated network of consensus cores, simulated power loss.
+//! What the tests of the workspace share: a simulated network of consensus cores, scripted schedules, simulated
+//! power loss.
 
 pub mod power_loss;
+pub mod schedule;
 pub mod sim;

@@ -39,6 +39,8 @@ pub enum Domain {
     Suspect,
     /// Signature: status of a replica.
     Status,
+    /// Signature: a restarted replica's question for the newest thing it signed (R47).
+    Recall,
     /// Signature: what a replica says when asked for the newest thing a validator signed.
     Newest,
     /// Signature: a member's card, by its identity key.
@@ -70,6 +72,7 @@ impl Domain {
             Self::NewView => b"quorate/new-view/1\0",
             Self::Suspect => b"quorate/suspect/1\0",
             Self::Status => b"quorate/status/1\0",
+            Self::Recall => b"quorate/recall/1\0",
             Self::Newest => b"quorate/newest/1\0",
             Self::Card => b"quorate/card/1\0",
             Self::CardPossession => b"quorate/card-possession/1\0",
@@ -78,7 +81,7 @@ impl Domain {
     }
 
     /// All of them, for the test that no two tags are equal and for the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Header,
         Self::Result,
         Self::Receipt,
@@ -95,6 +98,7 @@ impl Domain {
         Self::NewView,
         Self::Suspect,
         Self::Status,
+        Self::Recall,
         Self::Newest,
         Self::Card,
         Self::CardPossession,

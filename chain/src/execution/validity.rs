@@ -46,16 +46,24 @@ pub enum BlockError {
         /// Why not.
         error: InvalidTransaction,
     },
+    /// The parent ends its epoch and is not committed yet: a child waits for that (R45).
+    #[error("the block's parent {0} ends its epoch and is not committed yet")]
+    EpochEnd(BlockHash),
     /// The state could not be read; not the block's fault.
     #[error("{0}")]
     State(#[from] StateError),
 }
 
 impl BlockError {
-    /// Whether the block is bad, as opposed to the own disk.
+    /// Whether the block is bad, as opposed to early, or the own disk.
     #[must_use]
     pub const fn is_peer_fault(&self) -> bool {
-        !matches!(self, Self::State(_) | Self::Transaction { error: InvalidTransaction::State(_), .. })
+        !matches!(
+            self,
+            Self::EpochEnd(_)
+                | Self::State(_)
+                | Self::Transaction { error: InvalidTransaction::State(_), .. }
+        )
     }
 }
 

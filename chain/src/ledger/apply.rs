@@ -6,9 +6,10 @@ use super::store::{Store, StoreError, Table};
 use crate::block::Block;
 use crate::codec::{decode, encode};
 use crate::crypto::Domain;
-use crate::ids::{BlockHash, Height, TransactionId};
+use crate::ids::{BlockHash, Epoch, Height, TransactionId};
 use crate::state::tree::ValueHash;
 use crate::state::{Changes, StateKey, StateValue};
+use crate::validator::ValidatorSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Where a committed block is in the journal.
@@ -26,6 +27,21 @@ pub(super) struct TransactionPlace {
     pub(super) index: u32,
 }
 
+/// Where an epoch starts, and who votes in it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct EpochStart {
+    pub(super) first: Height,
+    pub(super) validators: ValidatorSet,
+}
+
+/// The epoch and validators that follow when these changes ended an epoch (R45).
+pub(super) fn next_epoch(changes: &Changes) -> Option<(Epoch, &ValidatorSet)> {
+    match changes.get(&StateKey::Validators) {
+        Some(Some(StateValue::Validators(epoch, validators))) => Some((*epoch, validators)),
+        _ => None,
+    }
+}
+
 pub(super) fn apply(
     store: &dyn Store,
     record: &CommitRecord,
@@ -36,7 +52,7 @@ pub(super) fn apply(
     index(store, record, commit, block)
 }
 
-/// Where the block and its transactions are.
+/// Where the block and its transactions are, and the epoch that starts after it.
 pub(super) fn index(
     store: &dyn Store,
     record: &CommitRecord,
@@ -48,9 +64,22 @@ pub(super) fn index(
         let place = encode(&TransactionPlace { height: record.height, index });
         store.set(Table::Transactions, &transaction.id().0, Some(&place))?;
     }
+    if let Some((epoch, validators)) = next_epoch(&record.changes) {
+        start_epoch(store, epoch, record.height.next(), validators)?;
+    }
     let place = BlockPlace { hash: record.block, body: record.body, commit };
     store.set(Table::Blocks, &record.height.0.to_be_bytes(), Some(&encode(&place)))?;
     store.set(Table::Hashes, &record.block.0, Some(&encode(&record.height)))
+}
+
+pub(super) fn start_epoch(
+    store: &dyn Store,
+    epoch: Epoch,
+    first: Height,
+    validators: &ValidatorSet,
+) -> Result<(), StoreError> {
+    let start = EpochStart { first, validators: validators.clone() };
+    store.set(Table::Epochs, &epoch.0.to_be_bytes(), Some(&encode(&start)))
 }
 
 pub(super) fn apply_changes(store: &dyn Store, changes: &Changes) -> Result<(), StoreError> {
@@ -90,6 +119,10 @@ pub(super) fn transaction_place(
     id: TransactionId,
 ) -> Result<Option<TransactionPlace>, StoreError> {
     decoded(store, Table::Transactions, &id.0)
+}
+
+pub(super) fn epoch_start(store: &dyn Store, epoch: Epoch) -> Result<Option<EpochStart>, StoreError> {
+    decoded(store, Table::Epochs, &epoch.0.to_be_bytes())
 }
 
 fn decoded<T: BorshDeserialize>(

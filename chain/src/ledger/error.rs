@@ -2,7 +2,7 @@
 
 use super::journal;
 use super::store::StoreError;
-use crate::ids::{BlockHash, ChainId, Height};
+use crate::ids::{BlockHash, ChainId, Height, ResultHash};
 use crate::state::StateError;
 use std::path::PathBuf;
 
@@ -50,16 +50,42 @@ pub enum LedgerError {
     /// The caller commits what it has not executed.
     #[error("block {0} was not executed on the committed tip")]
     NotExecuted(BlockHash),
-    /// The certificate is for another block or result.
+    /// The parent ends its epoch and is not committed yet: no child is executed before (R45).
+    #[error("block {0} ends its epoch and is not committed yet")]
+    EpochEnd(BlockHash),
+    /// The certificate, or the path of headers to its block, does not fit the block.
     #[error("the certificate does not fit block {0}")]
     Certificate(BlockHash),
+    /// A quorum certified another result than the own execution gave (R36).
+    #[error("the chain has the result {certified} at height {height}, this node has {own}")]
+    Diverged {
+        /// The height whose results differ.
+        height: Height,
+        /// The own result.
+        own: ResultHash,
+        /// The certified one.
+        certified: ResultHash,
+    },
+    /// So many executed blocks wait for their commit, each needed by the next, that no more fit.
+    #[error("{0} executed blocks wait for their commit; no more fit")]
+    OverlaysFull(usize),
+    /// So many bodies wait for a commit that no more fit.
+    #[error("{0} bodies wait for a commit; no more fit")]
+    BodiesFull(usize),
 }
 
 impl LedgerError {
-    /// Whether the node must stop: going on could lose or fork. Only reads of single damaged values are not.
+    /// Whether the node must stop voting: going on could lose or fork. Refusals that changed nothing are not.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        !matches!(self, Self::NotExecuted(_) | Self::Certificate(_))
+        !matches!(
+            self,
+            Self::NotExecuted(_)
+                | Self::EpochEnd(_)
+                | Self::Certificate(_)
+                | Self::OverlaysFull(_)
+                | Self::BodiesFull(_)
+        )
     }
 
     /// Whether making the store again from the journal may help.

@@ -18,7 +18,7 @@ pub struct GenesisState {
     pub timestamp_ms: TimestampMs,
     /// The first epoch's validators.
     pub validators: ValidatorSet,
-    /// Every entry, parameters and validators included.
+    /// Every entry, parameters, validators and their seated keys included.
     pub entries: BTreeMap<StateKey, StateValue>,
 }
 
@@ -35,6 +35,9 @@ impl GenesisState {
         entries.insert(StateKey::Parameters, StateValue::Parameters(parameters));
         let set = StateValue::Validators(Epoch::ZERO, validators.clone());
         entries.insert(StateKey::Validators, set);
+        for validator in validators.validators() {
+            entries.insert(StateKey::Seated(validator.consensus), StateValue::Seated(Epoch::ZERO));
+        }
         Self { chain, timestamp_ms, validators, entries }
     }
 

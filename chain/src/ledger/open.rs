@@ -1,9 +1,10 @@
 //! Opening: one process a folder, one chain a folder, replay of what the store lacks.
 
-use super::apply::{apply, apply_changes, block_place};
+use super::apply::{apply, apply_changes, block_place, epoch_start, start_epoch};
 use super::error::LedgerError;
 use super::genesis::GenesisState;
 use super::journal::{Disk, FsDisk, Journal, Options, Position, TornTail};
+use super::overlay::Context;
 use super::reader::{Reader, Shared};
 use super::record::{self, CommitRecord, read_body, read_commit};
 use super::store::{Applied, SledStore, Store, StoreError};
@@ -143,14 +144,20 @@ impl Ledger {
             bodies.iter().map(|(_, position)| read_body(&shared.journal, *position)).collect();
         let ledger = Self {
             chain: genesis.chain,
-            parameters,
-            validators_hash: replay.tip.result.next_set_hash,
+            context: Context {
+                parameters: Arc::new(parameters),
+                epoch: replay.tip.epoch,
+                validators: Arc::clone(&replay.tip.validators),
+                validators_hash: replay.tip.result.next_set_hash,
+            },
             checkpoint: (replay.tip.height, journal.end()),
             journal,
             shared,
             version: Version::stored(tree),
             tip: replay.tip,
             overlays: BTreeMap::new(),
+            executions: 0,
+            scheduled: BTreeMap::new(),
             bodies: replay.bodies,
         };
         let mut opened = Opened { ledger, reader, uncommitted: uncommitted?, report };
@@ -185,7 +192,7 @@ fn io(path: &Path, source: std::io::Error) -> LedgerError {
 /// One folder, one chain: the file `chain` holds its id and the format's version.
 fn check_chain(data: &Path, genesis: &GenesisState) -> Result<(), LedgerError> {
     let path = data.join("chain");
-    let expected = format!("{} format 1\n", genesis.chain);
+    let expected = format!("{} format 2\n", genesis.chain);
     match std::fs::read_to_string(&path) {
         Ok(found) if found == expected => Ok(()),
         Ok(found) => Err(LedgerError::OtherChain {
@@ -215,6 +222,7 @@ fn catch_up(journal: &Journal, store: &dyn Store, genesis: &GenesisState) -> Res
             store.clear()?;
             let entries = genesis.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
             apply_changes(store, &entries.collect())?;
+            start_epoch(store, Epoch::ZERO, Height::ZERO.next(), &genesis.validators)?;
             let applied = Applied { height: Height::ZERO, scan_from: journal.first() };
             store.checkpoint(applied)?;
             applied
@@ -260,7 +268,11 @@ impl Replay {
         position: Position,
     ) -> Result<(), LedgerError> {
         let block = read_body(&journal.reader(), commit.body)?;
-        let follows = commit.height == self.tip.height.next() && block.header.parent == self.tip.block;
+        let header = &block.header;
+        let follows = commit.height == self.tip.height.next()
+            && header.parent == self.tip.block
+            && header.epoch == self.tip.epoch
+            && commit.certificate.epoch == self.tip.epoch;
         if !follows || block.hash() != commit.block {
             return Err(damaged(commit.height, "a commit does not follow the one before it"));
         }
@@ -287,6 +299,7 @@ fn tip_at(
         timestamp_ms: genesis.timestamp_ms,
         result: genesis.result().map_err(StateError::from)?,
         certificate: None,
+        ends_epoch: false,
         epoch: Epoch::ZERO,
         validators: Arc::new(genesis.validators.clone()),
     };
@@ -296,12 +309,10 @@ fn tip_at(
     let place = block_place(store, height)?.ok_or_else(|| damaged(height, "the applied block is missing"))?;
     let commit = read_commit(&journal.reader(), place.commit)?;
     let block = read_body(&journal.reader(), place.body)?;
-    let set = store
-        .get(super::Table::State, &StateKey::Validators.hash().0)?
-        .and_then(|entry| super::apply::state_value(&entry));
-    let Some(StateValue::Validators(epoch, validators)) = set else {
-        return Err(damaged(height, "the state has no validator set"));
-    };
+    // Not from the state, which may hold later changes already.
+    let epoch = block.header.epoch;
+    let start_of_epoch = epoch_start(store, epoch)?;
+    let validators = start_of_epoch.ok_or_else(|| damaged(height, "its epoch has no validators"))?.validators;
     let tip = Tip { epoch, validators: Arc::new(validators), ..start };
     Ok(tip.after(&block.header, &commit))
 }

@@ -2,7 +2,8 @@
 
 use super::Tip;
 use super::apply::{
-    apply_changes, block_height, block_place, index, state_value, state_value_hash, transaction_place,
+    apply_changes, block_height, block_place, epoch_start, index, state_value, state_value_hash,
+    transaction_place,
 };
 use super::error::LedgerError;
 use super::journal::{self, Position};
@@ -11,11 +12,12 @@ use super::store::{Store, StoreError, Table};
 use crate::block::{Block, BlockResult, Header};
 use crate::certificate::{CommitCertificate, PATH_HEADERS_MAX};
 use crate::codec::List;
-use crate::ids::{AccountId, Amount, AssetId, BlockHash, ChainId, Height, TransactionId};
+use crate::ids::{AccountId, Amount, AssetId, BlockHash, ChainId, Epoch, Height, TransactionId};
 use crate::receipt::Receipt;
 use crate::state::tree::{self, KeyHash, LEAF_KEYS_MAX, LeafSource, Prefix, Proof, Tree};
 use crate::state::{Account, StateError, StateKey, StateReader, StateValue};
 use crate::transaction::Transaction;
+use crate::validator::ValidatorSet;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -264,6 +266,47 @@ impl Reader {
     pub fn block_by_hash(&self, hash: BlockHash) -> Result<Option<Arc<CommittedBlock>>, LedgerError> {
         match block_height(self.0.store.as_ref(), hash)? {
             Some(height) => self.block(height),
+            None => Ok(None),
+        }
+    }
+
+    /// The validators of an epoch; `None` above the tip's.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn validators_of(&self, epoch: Epoch) -> Result<Option<ValidatorSet>, LedgerError> {
+        Ok(epoch_start(self.0.store.as_ref(), epoch)?.map(|start| start.validators))
+    }
+
+    /// The epoch of a height and its validators, by which the height's certificate is to be verified; `None`
+    /// for genesis, and above the next height.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn validators_at(&self, height: Height) -> Result<Option<(Epoch, ValidatorSet)>, LedgerError> {
+        let tip = self.tip();
+        if height == Height::ZERO || height > tip.height.next() {
+            return Ok(None);
+        }
+        // The last epoch that starts at or below the height.
+        let (mut epoch, mut above) = (Epoch::ZERO, tip.epoch.next());
+        while epoch.next() < above {
+            let middle = Epoch(epoch.0.midpoint(above.0));
+            match epoch_start(self.0.store.as_ref(), middle)? {
+                Some(start) if start.first <= height => epoch = middle,
+                _ => above = middle,
+            }
+        }
+        Ok(self.validators_of(epoch)?.map(|validators| (epoch, validators)))
+    }
+
+    /// The last block of an epoch, whose certificate ended it (R46); `None` if the epoch goes on.
+    ///
+    /// # Errors
+    /// When journal or store fail.
+    pub fn epoch_end(&self, epoch: Epoch) -> Result<Option<Arc<CommittedBlock>>, LedgerError> {
+        match epoch_start(self.0.store.as_ref(), epoch.next())? {
+            Some(next) => self.block(next.first.previous()),
             None => Ok(None),
         }
     }

@@ -26,11 +26,13 @@ pub enum Table {
     Hashes,
     /// Transaction id → height and index.
     Transactions,
+    /// Epoch (big endian) → its first height and its validators.
+    Epochs,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 5] =
-        [Self::State, Self::Holdings, Self::Blocks, Self::Hashes, Self::Transactions];
+    pub(super) const ALL: [Self; 6] =
+        [Self::State, Self::Holdings, Self::Blocks, Self::Hashes, Self::Transactions, Self::Epochs];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -39,6 +41,7 @@ impl Table {
             Self::Blocks => "blocks",
             Self::Hashes => "hashes",
             Self::Transactions => "transactions",
+            Self::Epochs => "epochs",
         }
     }
 }

@@ -1,14 +1,18 @@
 //! The ledger over a disk and a store in memory, and in a folder.
 
+mod commit;
+mod epochs;
+mod overlays;
+
 use super::journal::{MemDisk, PowerLoss};
 use super::*;
-use crate::block::{PROTOCOL_VERSION, transactions_root};
+use crate::block::{Header, PROTOCOL_VERSION, transactions_root};
 use crate::certificate::CommitVote;
 use crate::certificate::fixture::commit_certificate;
-use crate::codec::Bytes;
+use crate::codec::{Bytes, List};
 use crate::crypto::SecretKey;
 use crate::ids::{AccountId, Amount, AssetId, Nonce, ValidatorIndex, View};
-use crate::state::{Account, value_hash};
+use crate::state::{Account, StateKey, StateValue, value_hash};
 use crate::transaction::{ChainTag, Instruction, Transaction, TransactionBody};
 use crate::validator::fixture::validator_set;
 use std::path::Path;
@@ -73,21 +77,22 @@ fn block(height: u64, parent: BlockHash, parent_result: &BlockResult) -> Block {
 
 fn certify(block: &Block, result: &BlockResult) -> CommitCertificate {
     let vote = CommitVote {
-        epoch: Epoch(0),
+        epoch: block.header.epoch,
         view: View(0),
         height: block.header.height,
         block: block.hash(),
         result: result.hash(),
     };
-    commit_certificate(CHAIN, vote, &[0, 1, 2])
+    commit_certificate(CHAIN, vote, &[0, 1, 2, 3])
 }
 
 fn commit_next(ledger: &mut Ledger) -> Result<Arc<CommittedBlock>, LedgerError> {
     let tip = ledger.tip().clone();
-    let block = block(tip.height.0 + 1, tip.block, &tip.result);
+    let mut block = block(tip.height.0 + 1, tip.block, &tip.result);
+    block.header.epoch = tip.epoch;
     assert_eq!(ledger.validate(&block, |_| false), Ok(()));
     ledger.append_body(&block)?;
-    let result = ledger.execute(&block)?;
+    let result = ledger.execute(&block)?.result;
     ledger.commit(block.hash(), List::default(), certify(&block, &result))
 }
 
@@ -211,24 +216,24 @@ fn executions_in_flight_build_on_each_other_and_go_when_another_block_is_committ
     let ledger = &mut opened.ledger;
     let tip = ledger.tip().clone();
     let first = block(1, tip.block, &tip.result);
-    let first_result = ledger.execute(&first).unwrap();
+    let first_result = ledger.execute(&first).unwrap().result;
     let second = block(2, first.hash(), &first_result);
-    let second_result = ledger.execute(&second).unwrap();
+    let second_result = ledger.execute(&second).unwrap().result;
     let mut rival = first.clone();
     rival.header.timestamp_ms = TimestampMs(77);
     ledger.execute(&rival).unwrap();
     let early = ledger.commit(second.hash(), List::default(), certify(&second, &second_result));
     assert!(matches!(early, Err(LedgerError::NotExecuted(_))), "its parent is not committed");
     let wrong = ledger.commit(first.hash(), List::default(), certify(&first, &second_result));
-    assert!(matches!(wrong, Err(LedgerError::Certificate(_))));
+    assert!(matches!(wrong, Err(LedgerError::Diverged { .. })));
     // R22: the child's certificate proves the parent.
     let path = List::new(vec![second.header.clone()]).unwrap();
     ledger.commit(first.hash(), path, certify(&second, &second_result)).unwrap();
     assert!(ledger.executed(rival.hash()).is_none());
-    assert_eq!(ledger.executed(second.hash()), Some(second_result));
+    assert_eq!(ledger.executed(second.hash()).map(|e| e.result), Some(second_result));
     ledger.commit(second.hash(), List::default(), certify(&second, &second_result)).unwrap();
     let third = block(3, second.hash(), &second_result);
-    let result = ledger.execute(&third).unwrap();
+    let result = ledger.execute(&third).unwrap().result;
     ledger.commit(third.hash(), List::default(), certify(&third, &result)).unwrap();
     let _ = summary(&opened);
 }
@@ -332,11 +337,11 @@ fn blocks_in_flight_without_a_break_leave_nothing_behind() {
     let ledger = &mut opened.ledger;
     let tip = ledger.tip().clone();
     let mut last = block(1, tip.block, &tip.result);
-    let mut last_result = ledger.execute(&last).unwrap();
+    let mut last_result = ledger.execute(&last).unwrap().result;
     for height in 2..=60 {
         let next = block(height, last.hash(), &last_result);
         assert_eq!(ledger.validate(&next, |_| false), Ok(()));
-        let result = ledger.execute(&next).unwrap();
+        let result = ledger.execute(&next).unwrap().result;
         ledger.commit(last.hash(), List::default(), certify(&last, &last_result)).unwrap();
         assert_eq!(ledger.reader_at(next.hash()).unwrap().version.depth(), 1);
         (last, last_result) = (next, result);

@@ -195,18 +195,17 @@ impl Mempool {
         batch
     }
 
-    /// Whether some waiting transaction could be in a block at `height` on the state whose nonces
-    /// `next_nonce` reads.
-    pub fn has_includable(
+    /// The first waiting transaction, in the order of accounts, that could be in a block at `height` on the
+    /// state whose nonces `next_nonce` reads.
+    pub fn includable(
         &self,
         height: Height,
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
-    ) -> bool {
-        self.accounts.iter().any(|(account, queue)| {
-            next_nonce(*account).and_then(|nonce| queue.get(&nonce)).is_some_and(|transaction| {
-                let valid_until = transaction.body().valid_until;
-                valid_until == Height::ZERO || valid_until >= height
-            })
+    ) -> Option<TransactionId> {
+        self.accounts.iter().find_map(|(account, queue)| {
+            let transaction = queue.get(&next_nonce(*account)?)?;
+            let valid_until = transaction.body().valid_until;
+            (valid_until == Height::ZERO || valid_until >= height).then(|| transaction.id())
         })
     }
 

@@ -44,8 +44,8 @@ fn accounts_take_turns_and_nonces_keep_their_order() {
     let second = pool.batch(Height(1), 1, 1 << 20, |_| Some(Nonce(0)))[0].body().account;
     assert_ne!(first, second, "the next block starts behind the account served last");
     assert!(pool.batch(Height(1), 100, 10, |_| Some(Nonce(0))).is_empty(), "bytes are bounded");
-    assert!(pool.has_includable(Height(1), |_| Some(Nonce(2))));
-    assert!(!pool.has_includable(Height(1), |_| Some(Nonce(3))));
+    assert!(pool.includable(Height(1), |_| Some(Nonce(2))).is_some());
+    assert_eq!(pool.includable(Height(1), |_| Some(Nonce(3))), None);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub enum StateKey {
     Parameters = 1,
     /// The validators of the next block.
     Validators = 2,
+    /// A consensus key that is or was a validator's (R46b).
+    Seated(PublicKey) = 3,
     /// An organisation.
     Organisation(OrganisationId) = 16,
     /// An account.
@@ -48,6 +50,8 @@ pub enum StateValue {
     Parameters(Parameters) = 1,
     /// Of [`StateKey::Validators`]: the epoch and its set.
     Validators(Epoch, ValidatorSet) = 2,
+    /// Of [`StateKey::Seated`]: the first epoch in which the key votes.
+    Seated(Epoch) = 3,
     /// Of [`StateKey::Organisation`].
     Organisation(Organisation) = 16,
     /// Of [`StateKey::Account`].
@@ -188,6 +192,8 @@ mod tests {
         let key = StateKey::Balance(AccountId([1; 32]), AssetId([2; 32]));
         assert_eq!(encode(&key), [&[32][..], &[1; 32], &[2; 32]].concat());
         assert_eq!(encode(&StateKey::Account(AccountId([3; 32]))), [&[17][..], &[3; 32]].concat());
+        assert_eq!(encode(&StateKey::Seated(PublicKey([4; 32]))), [&[3][..], &[4; 32]].concat());
+        assert_eq!(encode(&StateValue::Seated(Epoch(5))), [&[3][..], &5u64.to_le_bytes()].concat());
         assert_eq!(encode(&StateValue::Balance(Amount(7))), [&[32][..], &7u128.to_le_bytes()].concat());
         let account = encode(&StateValue::Account(Account { nonce: Nonce(5), ..Account::default() }));
         let expected =

@@ -5,6 +5,7 @@
 //! | `mod.rs` | the messages and what of each is signed |
 //! | `sealed.rs` | a block with its hash |
 //! | `view_change.rs` | ViewChange, NewView and the anchor that follows from them (R18–R25) |
+//! | `newest.rs` | the question of a restarted replica, and its answer (R47) |
 //! | `verify.rs` | the checks after which a message is [`Verified`] |
 //!
 //! Every signature covers `domain ‖ chain id ‖ payload`. The signer is a seat of the epoch's set; whoever
@@ -12,12 +13,14 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod newest;
 mod sealed;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod view_change;
 
+pub use newest::{Newest, NewestSigned, Recall};
 pub use sealed::SealedBlock;
 pub use verify::{EpochContext, Invalid, Verified, verify};
 pub(crate) use view_change::Highest;
@@ -29,7 +32,9 @@ pub use view_change::{
 use borsh::{BorshDeserialize, BorshSerialize};
 use quorate_chain::certificate::{CommitVote, PrepareVote};
 use quorate_chain::crypto::{Domain, SecretKey};
-use quorate_chain::{BlockHash, ChainId, CommitCertificate, Epoch, Height, Signature, ValidatorIndex, View};
+use quorate_chain::{
+    BlockHash, ChainId, CommitCertificate, Epoch, Height, Signature, TransactionId, ValidatorIndex, View,
+};
 use std::sync::Arc;
 
 /// A payload with its signer and signature.
@@ -80,6 +85,12 @@ impl Proposal {
             block: self.block.hash(),
         }
     }
+
+    /// What was signed, without the block.
+    #[must_use]
+    pub fn signed_claim(&self, primary: ValidatorIndex) -> Signed<ProposalClaim> {
+        Signed { payload: self.claim(), signer: primary, signature: self.signature }
+    }
 }
 
 /// Orders the asks of one validator: by the start of its process, then by sequence.
@@ -100,6 +111,17 @@ pub struct Ask {
     pub target: View,
     /// Which ask of this validator it is; the highest counts.
     pub counter: AskCounter,
+}
+
+/// "This primary keeps a transaction waiting" (R39).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Suspect {
+    /// Epoch of the view.
+    pub epoch: Epoch,
+    /// The view whose primary is suspected.
+    pub view: View,
+    /// The transaction that waits.
+    pub transaction: TransactionId,
 }
 
 /// Where a replica is (R33, R34).
@@ -138,6 +160,65 @@ pub enum Message {
     Status(Signed<Status>) = 7,
     /// A commit certificate, which proves itself.
     Certificate(Arc<CommitCertificate>) = 8,
+    /// A primary keeps a transaction waiting.
+    Suspect(Signed<Suspect>) = 9,
+    /// A restarted replica asks what it signed.
+    Recall(Signed<Recall>) = 10,
+    /// Answer to that.
+    Newest(Arc<Signed<Newest>>) = 11,
+}
+
+impl Message {
+    /// Epoch of what it says.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        match self {
+            Self::Proposal(proposal) => proposal.epoch,
+            Self::Prepare(vote) => vote.payload.epoch,
+            Self::Commit(vote) => vote.payload.epoch,
+            Self::Ask(ask) => ask.payload.epoch,
+            Self::ViewChange(view_change) => view_change.claims.payload.epoch,
+            Self::NewView(new_view) => new_view.contents.epoch,
+            Self::Status(status) => status.payload.epoch,
+            Self::Certificate(certificate) => certificate.epoch,
+            Self::Suspect(suspect) => suspect.payload.epoch,
+            Self::Recall(recall) => recall.payload.epoch,
+            Self::Newest(newest) => newest.payload.recall.epoch,
+        }
+    }
+
+    /// Whether only its signer sends it. A driver passes such a message on to the core only if it came from
+    /// there, so that nobody can use up what a validator is owed with its old messages (R30).
+    #[must_use]
+    pub const fn is_first_hand(&self) -> bool {
+        match self {
+            Self::Ask(_) | Self::Status(_) | Self::Suspect(_) | Self::Recall(_) | Self::Newest(_) => true,
+            Self::Proposal(_)
+            | Self::Prepare(_)
+            | Self::Commit(_)
+            | Self::ViewChange(_)
+            | Self::NewView(_)
+            | Self::Certificate(_) => false,
+        }
+    }
+
+    /// Whose signature is on it; `None` for a certificate, which many have signed.
+    #[must_use]
+    pub fn signer(&self, context: &EpochContext) -> Option<ValidatorIndex> {
+        Some(match self {
+            Self::Proposal(proposal) => context.set.primary(proposal.epoch, proposal.view),
+            Self::Prepare(vote) => vote.signer,
+            Self::Commit(vote) => vote.signer,
+            Self::Ask(ask) => ask.signer,
+            Self::ViewChange(view_change) => view_change.claims.signer,
+            Self::NewView(n) => context.set.primary(n.contents.epoch, n.contents.view),
+            Self::Status(status) => status.signer,
+            Self::Suspect(suspect) => suspect.signer,
+            Self::Recall(recall) => recall.signer,
+            Self::Newest(newest) => newest.signer,
+            Self::Certificate(_) => return None,
+        })
+    }
 }
 
 /// A message before it is signed; the driver signs it with the consensus key.
@@ -157,6 +238,12 @@ pub enum Unsigned {
     NewView(NewViewContents),
     /// A status.
     Status(Status),
+    /// A suspicion.
+    Suspect(Suspect),
+    /// A question after a restart.
+    Recall(Recall),
+    /// An answer to another's.
+    Newest(Box<Newest>),
 }
 
 impl Unsigned {
@@ -191,6 +278,11 @@ impl Unsigned {
                 Message::NewView(Arc::new(NewView { contents, signature }))
             }
             Self::Status(status) => Message::Status(signed(status, Domain::Status, chain, signer, key)),
+            Self::Suspect(suspect) => Message::Suspect(signed(suspect, Domain::Suspect, chain, signer, key)),
+            Self::Recall(recall) => Message::Recall(signed(recall, Domain::Recall, chain, signer, key)),
+            Self::Newest(newest) => {
+                Message::Newest(Arc::new(signed(*newest, Domain::Newest, chain, signer, key)))
+            }
         }
     }
 }

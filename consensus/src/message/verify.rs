@@ -2,7 +2,9 @@
 //! follows from what it carries. They run outside of the core, on whichever thread has time.
 
 use super::view_change::Highest;
-use super::{AnchorKind, KeyCertificate, Message, NewView, Proposal, Signed, ViewChange, ViewChangeClaims};
+use super::{
+    AnchorKind, KeyCertificate, Message, NewView, Newest, Proposal, Signed, ViewChange, ViewChangeClaims,
+};
 use borsh::BorshSerialize;
 use quorate_chain::certificate::CertificateError;
 use quorate_chain::crypto::{Domain, verify_strict};
@@ -76,7 +78,7 @@ impl<T> Verified<T> {
 }
 
 impl EpochContext {
-    fn signed<T: BorshSerialize>(
+    pub(crate) fn signed<T: BorshSerialize>(
         &self,
         domain: Domain,
         signer: ValidatorIndex,
@@ -90,7 +92,7 @@ impl EpochContext {
         if holds { Ok(()) } else { Err(Invalid::Signature(signer)) }
     }
 
-    fn one<T: BorshSerialize>(
+    pub(crate) fn one<T: BorshSerialize>(
         &self,
         domain: Domain,
         epoch: Epoch,
@@ -100,7 +102,7 @@ impl EpochContext {
         self.signed(domain, message.signer, &message.payload, &message.signature)
     }
 
-    fn in_epoch(&self, epoch: Epoch) -> Result<(), Invalid> {
+    pub(crate) fn in_epoch(&self, epoch: Epoch) -> Result<(), Invalid> {
         if epoch == self.epoch { Ok(()) } else { Err(Invalid::Epoch(epoch)) }
     }
 }
@@ -118,12 +120,48 @@ pub fn verify(message: Message, context: &EpochContext) -> Result<Verified<Messa
         Message::Status(status) => context.one(Domain::Status, status.payload.epoch, status)?,
         Message::ViewChange(view_change) => verify_view_change(view_change, context)?,
         Message::NewView(new_view) => verify_new_view(new_view, context)?,
+        Message::Suspect(suspect) => context.one(Domain::Suspect, suspect.payload.epoch, suspect)?,
+        Message::Recall(recall) => context.one(Domain::Recall, recall.payload.epoch, recall)?,
+        Message::Newest(newest) => verify_newest(newest, context)?,
         Message::Certificate(certificate) => {
             context.in_epoch(certificate.epoch)?;
             certificate.verify(&context.set, context.chain)?;
         }
     }
     Ok(Verified(message))
+}
+
+/// R47: whatever an answer shows was signed by the asker.
+fn verify_newest(newest: &Signed<Newest>, context: &EpochContext) -> Result<(), Invalid> {
+    let Newest { asker, recall, seen } = &newest.payload;
+    context.one(Domain::Newest, recall.epoch, newest)?;
+    let signers = [
+        seen.proposal.as_ref().map(|claim| claim.signer),
+        seen.prepare.as_ref().map(|vote| vote.signer),
+        seen.commit.as_ref().map(|vote| vote.signer),
+        seen.view_change.as_ref().map(|claims| claims.signer),
+        seen.new_view.as_ref().map(|n| context.set.primary(n.contents.epoch, n.contents.view)),
+    ];
+    if signers.into_iter().flatten().any(|signer| signer != *asker) {
+        return Err(Invalid::Contradiction("an answer with somebody else's signature"));
+    }
+    if let Some(claim) = &seen.proposal {
+        context.one(Domain::Proposal, claim.payload.epoch, claim)?;
+    }
+    if let Some(vote) = &seen.prepare {
+        context.one(Domain::Prepare, vote.payload.epoch, vote)?;
+    }
+    if let Some(vote) = &seen.commit {
+        context.one(Domain::Commit, vote.payload.epoch, vote)?;
+    }
+    if let Some(claims) = &seen.view_change {
+        context.one(Domain::ViewChange, claims.payload.epoch, claims)?;
+    }
+    if let Some(new_view) = &seen.new_view {
+        context.in_epoch(new_view.contents.epoch)?;
+        context.signed(Domain::NewView, *asker, &new_view.contents, &new_view.signature)?;
+    }
+    Ok(())
 }
 
 fn verify_proposal(proposal: &Proposal, context: &EpochContext) -> Result<(), Invalid> {

@@ -160,6 +160,36 @@ impl Highest {
         highest
     }
 
+    /// The highest P by key, and none of a C unless there is no P: a mistake that only test builds make (R19).
+    #[cfg(feature = "mistakes")]
+    pub(crate) fn prepared_only<'a>(
+        claims: impl IntoIterator<Item = &'a ViewChangeClaims> + Clone,
+    ) -> Option<Anchor> {
+        let prepared = claims.clone().into_iter().filter_map(|claim| claim.prepared);
+        let highest = prepared.max_by_key(|p| (p.view, p.height, p.block));
+        match highest {
+            Some(PrepareClaim { view, height, block }) => {
+                Some(Anchor { kind: AnchorKind::Prepared, view: Some(view), height, block })
+            }
+            None => Self::of(claims).map(|highest| highest.committed.into()),
+        }
+    }
+
+    /// The highest P or C by height alone: a mistake that only test builds make (R19).
+    #[cfg(feature = "mistakes")]
+    pub(crate) fn by_height<'a>(claims: impl IntoIterator<Item = &'a ViewChangeClaims>) -> Option<Anchor> {
+        let prepared = |claim: &PrepareClaim| Anchor {
+            kind: AnchorKind::Prepared,
+            view: Some(claim.view),
+            height: claim.height,
+            block: claim.block,
+        };
+        let anchors = claims
+            .into_iter()
+            .flat_map(|claim| [Some(Anchor::from(claim.committed)), claim.prepared.as_ref().map(prepared)]);
+        anchors.flatten().max_by_key(|a| (a.height, u8::from(a.kind == AnchorKind::Committed), a.block))
+    }
+
     /// R19: the maximum key, unless it lies below the highest C by height.
     pub(crate) fn anchor(&self) -> Anchor {
         if self.key.height < self.committed.height { self.committed.into() } else { self.key }

@@ -1,6 +1,6 @@
 //! Who wants which view: the latest ask of each validator, and the views that follow from them (R26–R28).
 
-use crate::message::{Ask, AskCounter, SignedViewChange, ViewChange};
+use crate::message::{Ask, AskCounter, SignedViewChange, Status, ViewChange};
 use quorate_chain::{ValidatorIndex, View};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,15 +11,26 @@ struct Latest {
     ask: Option<(AskCounter, View)>,
     /// The ViewChange with the highest target.
     view_change: Option<Arc<ViewChange>>,
-    /// The view in its last Status.
+    /// The highest view in its Statuses.
     status: Option<View>,
+    /// Its last Status.
+    last: Option<Status>,
+    /// The highest view whose primary it suspects.
+    suspects: Option<View>,
 }
 
 impl Latest {
     /// R27: the higher of its highest ViewChange's target and the target of its highest-counter Ask.
     fn target(&self) -> Option<View> {
-        let changing = self.view_change.as_ref().map(|v| v.claims.payload.target);
-        changing.max(self.ask.map(|(_, target)| target))
+        self.changing().max(self.asked())
+    }
+
+    fn changing(&self) -> Option<View> {
+        self.view_change.as_ref().map(|v| v.claims.payload.target)
+    }
+
+    fn asked(&self) -> Option<View> {
+        self.ask.map(|(_, target)| target)
     }
 }
 
@@ -27,6 +38,8 @@ impl Latest {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asks {
     latest: BTreeMap<ValidatorIndex, Latest>,
+    #[cfg(feature = "mistakes")]
+    pub(super) ask_beats_view_change: bool,
 }
 
 impl Asks {
@@ -53,21 +66,43 @@ impl Asks {
         None
     }
 
-    pub(super) fn status(&mut self, signer: ValidatorIndex, view: View) {
-        let status = &mut self.latest.entry(signer).or_default().status;
-        *status = Some(view).max(*status);
+    /// Takes in a Status; gives the one before.
+    pub(super) fn status(&mut self, signer: ValidatorIndex, status: &Status) -> Option<Status> {
+        let latest = self.latest.entry(signer).or_default();
+        latest.status = Some(status.view).max(latest.status);
+        latest.last.replace(*status)
+    }
+
+    /// R41: a validator suspects each primary once.
+    pub(super) fn suspect(&mut self, signer: ValidatorIndex, view: View) {
+        let suspects = &mut self.latest.entry(signer).or_default().suspects;
+        *suspects = Some(view).max(*suspects);
+    }
+
+    /// R39: how many validators suspect the primary of `view`, or ask for a view above it.
+    pub(super) fn against(&self, view: View, asks_count: bool) -> usize {
+        let against = |l: &&Latest| l.suspects == Some(view) || asks_count && l.target() > Some(view);
+        self.latest.values().filter(against).count()
+    }
+
+    fn target(&self, latest: &Latest) -> Option<View> {
+        #[cfg(feature = "mistakes")]
+        if self.ask_beats_view_change {
+            return latest.asked().or_else(|| latest.changing());
+        }
+        latest.target()
     }
 
     /// The `count`-th highest of the validators' latest asks (R27).
     pub(super) fn nth_highest(&self, count: usize) -> Option<View> {
-        let mut targets: Vec<_> = self.latest.values().filter_map(Latest::target).collect();
+        let mut targets: Vec<_> = self.latest.values().filter_map(|l| self.target(l)).collect();
         targets.sort_unstable_by(|a, b| b.cmp(a));
         targets.get(count.checked_sub(1)?).copied()
     }
 
     /// How many validators ask for `view` or above, or are there already (R28).
     pub(super) fn at_least(&self, view: View) -> usize {
-        self.latest.values().filter(|l| l.target().max(l.status) >= Some(view)).count()
+        self.latest.values().filter(|l| self.target(l).max(l.status) >= Some(view)).count()
     }
 
     /// The ViewChanges for exactly this view, ascending by validator.

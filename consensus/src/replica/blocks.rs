@@ -17,12 +17,20 @@ pub(super) enum Asked<T> {
     Answer(T),
 }
 
+/// What executing a block gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Execution {
+    pub(super) result: ResultHash,
+    /// R45: it changed the validator set.
+    pub(super) ends_epoch: bool,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) block: SealedBlock,
     pub(super) stored: Asked<()>,
     pub(super) valid: Asked<bool>,
-    pub(super) executed: Asked<ResultHash>,
+    pub(super) executed: Asked<Execution>,
     /// R43: prepared by this replica in some view; stays until a commit at or above its height.
     pub(super) prepared: bool,
 }
@@ -65,15 +73,16 @@ impl Blocks {
         }
     }
 
-    pub(super) fn executed(&mut self, hash: BlockHash, result: ResultHash) {
-        if let Some(entry) = self.entries.get_mut(&hash) {
-            entry.executed = Asked::Answer(result);
+    pub(super) fn executed(&mut self, hash: BlockHash, execution: Execution) {
+        // An answer to a question that was withdrawn (R23) is of an execution that is gone.
+        if let Some(entry) = self.entries.get_mut(&hash).filter(|e| e.executed == Asked::Waiting) {
+            entry.executed = Asked::Answer(execution);
         }
     }
 
-    pub(super) fn result(&self, hash: BlockHash) -> Option<ResultHash> {
+    pub(super) fn execution(&self, hash: BlockHash) -> Option<Execution> {
         match self.entries.get(&hash)?.executed {
-            Asked::Answer(result) => Some(result),
+            Asked::Answer(execution) => Some(execution),
             _ => None,
         }
     }
@@ -135,15 +144,26 @@ impl Blocks {
         self.fetching.clear();
     }
 
-    /// R43: everything at or below the tip goes; R23: tentative results of what does not descend from it are
-    /// the driver's to drop when it commits.
+    /// R43: everything at or below the tip goes.
     pub(super) fn forget(&mut self, tip: Height) {
         self.entries.retain(|_, entry| entry.block.height() > tip);
     }
 
-    /// R23: blocks that are not in `keep` and were never prepared go.
-    pub(super) fn drop_others(&mut self, keep: &BTreeSet<BlockHash>) {
-        self.entries.retain(|hash, entry| entry.prepared || keep.contains(hash));
+    /// R23: what is not in `keep` is dropped, but for bodies that were prepared (R43); gives the blocks whose
+    /// executions go.
+    pub(super) fn drop_others(&mut self, keep: &BTreeSet<BlockHash>) -> Vec<BlockHash> {
+        let mut discarded = Vec::new();
+        self.entries.retain(|hash, entry| {
+            if keep.contains(hash) {
+                return true;
+            }
+            if entry.executed != Asked::No {
+                discarded.push(*hash);
+                entry.executed = Asked::No;
+            }
+            entry.prepared
+        });
+        discarded
     }
 }
 

@@ -1,7 +1,7 @@
 //! Certificates and what follows from them: execution in order, the committed tip, forgetting (R8, R22, R36,
 //! R42, R43).
 
-use super::blocks::Broken;
+use super::blocks::{Broken, Execution};
 use super::effect::{Effect, Halt};
 use super::{AHEAD_MAX, DECIDED_MAX, RECENT_MAX, Replica, Tip};
 use crate::message::SealedBlock;
@@ -11,6 +11,9 @@ impl Replica {
     /// A commit certificate, made here or verified (R34, R35).
     pub(super) fn on_certificate(&mut self, certificate: CommitCertificate) {
         let height = certificate.height;
+        if certificate.epoch != self.config.context.epoch {
+            return;
+        }
         self.commit_view = self.commit_view.max(Some(certificate.view));
         if self
             .highest_commit
@@ -21,8 +24,12 @@ impl Replica {
         }
         if height <= self.tip.height {
             self.compare_with_own(&certificate);
-        } else if self.decided.len() < DECIDED_MAX || height == self.tip.height.next() {
+        } else {
             self.decided.entry(height).or_insert(certificate);
+            // The lowest are needed first; sync brings the others again.
+            if self.decided.len() > DECIDED_MAX {
+                self.decided.pop_last();
+            }
         }
     }
 
@@ -47,11 +54,13 @@ impl Replica {
     /// A block from sync. Its certificate is for it, or for a descendant that came with it.
     pub(super) fn on_certified(&mut self, block: SealedBlock, certificate: CommitCertificate) {
         let reach = self.tip.height.0 + self.config.window + AHEAD_MAX;
-        if block.height() <= self.tip.height || block.height().0 > reach {
+        let in_reach = block.height() > self.tip.height && block.height().0 <= reach;
+        if !in_reach || certificate.epoch != self.config.context.epoch {
             return;
         }
         if certificate.block_hash == block.hash() || certificate.height > block.height() {
             self.blocks.insert(&block);
+            self.seen.committed(&certificate);
             self.on_certificate(certificate);
         }
     }
@@ -87,7 +96,7 @@ impl Replica {
             return false;
         }
         self.store_and_execute(first.hash());
-        let Some(own) = self.blocks.result(first.hash()) else { return false };
+        let Some(own) = self.blocks.execution(first.hash()).map(|e| e.result) else { return false };
         // R22: the child's header binds its parent's result.
         let certified = path.get(1).map_or(certificate.result_hash, |child| child.header().parent_result);
         if own != certified {
@@ -110,7 +119,7 @@ impl Replica {
 
     fn commit_block(&mut self, block: &SealedBlock, certificate: CommitCertificate, path: &[SealedBlock]) {
         let (height, hash) = (block.height(), block.hash());
-        let Some(result) = self.blocks.result(hash) else { return };
+        let Some(Execution { result, ends_epoch }) = self.blocks.execution(hash) else { return };
         let headers = path.iter().skip(1).map(|block| block.header().clone()).collect();
         self.out.push(Effect::Commit {
             block: block.clone(),
@@ -119,6 +128,10 @@ impl Replica {
         });
         let timestamp_ms = block.header().timestamp_ms;
         self.tip = Tip { height, block: hash, result, timestamp_ms, certificate: Some(certificate) };
+        self.tip_at = self.now.time;
+        if mistaken!(self, LowersPAtCommit) {
+            self.highest_prepared = self.highest_prepared.take().filter(|p| p.vote.height > height);
+        }
         self.recent.insert(height, (hash, result));
         if self.recent.len() > RECENT_MAX {
             self.recent.pop_first();
@@ -131,6 +144,9 @@ impl Replica {
         // R32: each commit above the own tip restarts the timer.
         self.timers.stop_progress();
         self.withdraw_ask();
+        if ends_epoch {
+            self.end_epoch(height);
+        }
     }
 
     /// R8: the certificate overrides the accepted chain, if that does not go on from the new tip.

@@ -1,14 +1,32 @@
 //! What goes into the replica and what comes out.
 
-use crate::message::{Message, Outgoing, SealedBlock, Verified};
+use crate::evidence::Evidence;
+use crate::message::{EpochContext, Message, Outgoing, SealedBlock, Signed, Unsigned, Verified};
 use crate::record::{PersistId, Record};
-use quorate_chain::certificate::{CommitVote, PrepareVote};
+use quorate_chain::certificate::CommitVote;
 use quorate_chain::{
-    BlockHash, CommitCertificate, Header, Height, ResultHash, Transaction, ValidatorIndex, View,
+    BlockHash, CommitCertificate, Epoch, Header, Height, ResultHash, Transaction, TransactionId,
+    ValidatorIndex, View,
 };
-use std::sync::Arc;
 
-use crate::message::{ProposalClaim, Signed, SignedViewChange};
+/// What the driver calls a peer, which need not have a seat in this epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Peer(pub u64);
+
+/// Which transactions wait that the next block could hold (R32).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pending {
+    /// None.
+    #[default]
+    Nothing,
+    /// Some.
+    Some {
+        /// The one that has waited longest.
+        oldest: TransactionId,
+        /// Whether they fill a block.
+        full: bool,
+    },
+}
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -34,6 +52,8 @@ pub enum Input {
         block: BlockHash,
         /// What it gave.
         result: ResultHash,
+        /// Whether it changed the validator set or a key: then it is the last block of its epoch (R45).
+        ends_epoch: bool,
     },
     /// Transactions for a child of `parent`, asked for by [`Effect::RequestBatch`]; they may be none.
     Batch {
@@ -42,8 +62,8 @@ pub enum Input {
         /// In order.
         transactions: Vec<Transaction>,
     },
-    /// Whether a transaction waits that the next block could hold (R32).
-    Pending(bool),
+    /// Which transactions wait; told when it changes, and again after each commit.
+    Pending(Pending),
     /// A block that was asked for by its hash.
     Block(SealedBlock),
     /// A block from sync with a certificate that has passed verification, of it or of a descendant. The
@@ -54,6 +74,20 @@ pub enum Input {
         block: SealedBlock,
         /// Its certificate.
         certificate: Verified<CommitCertificate>,
+    },
+    /// The block that ended the epoch is committed and its certificate durable: the next epoch (R45).
+    EpochStarted {
+        /// The next epoch, its set, and the block that it starts from.
+        context: EpochContext,
+        /// The own seat in it.
+        me: Option<ValidatorIndex>,
+    },
+    /// This peer has sent something of another epoch (R46).
+    OtherEpoch {
+        /// Who.
+        peer: Peer,
+        /// Of which epoch.
+        epoch: Epoch,
     },
 }
 
@@ -69,7 +103,7 @@ pub enum Effect {
     /// Send to one validator.
     Send(ValidatorIndex, Outgoing),
     /// Sign and feed back, send to nobody.
-    Sign(crate::message::Unsigned),
+    Sign(Unsigned),
     /// Choose transactions for a child of this block; answer [`Input::Batch`].
     RequestBatch {
         /// The block to build on.
@@ -102,6 +136,25 @@ pub enum Effect {
     },
     /// Send the oldest waiting transactions to all validators (R33).
     RelayTransactions,
+    /// The view has dropped this block: its tentative execution may go, its body stays (R23).
+    Discard(BlockHash),
+    /// This peer is in an earlier epoch: send it the C that ended that one (R46).
+    ShowEpochEnd {
+        /// Who.
+        peer: Peer,
+        /// The epoch that it is in.
+        epoch: Epoch,
+    },
+    /// This peer is in a later epoch: fetch certified blocks from it (R46).
+    SyncWithPeer {
+        /// Who.
+        peer: Peer,
+    },
+    /// Enough others have reached this epoch: what was kept of the one before may go (R46).
+    ReleaseOldEpoch(OldEpoch),
+    /// Others showed something newer than the own vote record: it is not whole. Nothing is signed with this
+    /// key any more; the replica follows as an observer (R47).
+    RecordLost(Lost),
     /// A validator has signed contradicting things (R37).
     Evidence(Evidence),
     /// Validators have committed one block with so many results that none can reach a quorum (R37): their
@@ -111,19 +164,23 @@ pub enum Effect {
     Halted(Halt),
 }
 
-/// Two things that one validator must never sign together; anybody can verify both signatures.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// Two blocks for one view and height.
-    Proposals(ValidatorIndex, ProposalClaim, ProposalClaim),
-    /// Two Prepares for one view and height.
-    Prepares(Signed<PrepareVote>, Signed<PrepareVote>),
-    /// Two Commits for one view and height.
-    Commits(Signed<CommitVote>, Signed<CommitVote>),
-    /// Two ViewChanges for one view.
-    ViewChanges(Box<(SignedViewChange, SignedViewChange)>),
-    /// Two NewViews for one view.
-    NewViews(Arc<crate::message::NewView>, Arc<crate::message::NewView>),
+/// What was kept of the epoch before (R46).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldEpoch {
+    /// f+1 others are in this epoch: its blocks and certificates can be had from an honest one.
+    Data,
+    /// q are in this epoch: the old consensus key may be erased.
+    Key,
+}
+
+/// What showed that the vote record is not whole (R47).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("others hold a {what} of view {view} signed with this key that the vote record does not know of")]
+pub struct Lost {
+    /// View of what was signed.
+    pub view: View,
+    /// What it was.
+    pub what: &'static str,
 }
 
 /// Why a replica has stopped voting: it needs repair, not time (R36).

@@ -3,23 +3,37 @@
 //! | file | rules |
 //! | --- | --- |
 //! | `mod.rs` | the state, and one `match` over everything that can happen |
-//! | `normal.rs` | accepting, preparing, committing: R4–R11, R15–R17 |
-//! | `primary.rs` | proposing: R6, R10 |
+//! | `normal.rs` | accepting, preparing, committing: R3–R9, R11, R15–R17 |
+//! | `primary.rs` | lease, batch, proposal, heartbeat: R6, R10 |
 //! | `decide.rs` | certificates, execution, the committed tip: R8, R22, R36, R42, R43 |
 //! | `view_change.rs` | asking, falling silent, ViewChange: R13, R18, R26–R28 |
-//! | `new_view.rs` | NewView, entering a view, its anchor: R12, R16, R17, R19–R21, R25, R29 |
-//! | `sync.rs` | status, resending, helping others, timers: R28–R34 |
+//! | `new_view.rs` | NewView, entering a view, its anchor: R12, R16, R17, R19–R25, R29 |
+//! | `suspect.rs` | a primary that keeps transactions waiting, or is not heard of: R39, R41 |
+//! | `sync.rs` | status, resending, helping others, timers: R28–R34, R48 |
+//! | `recall.rs` | what was signed before the start: R42, R47 |
+//! | `epochs.rs` | from one validator set to the next: R45, R46 |
 //! | `restart.rs` | from the durable record: R14 |
-//! | `votes.rs` `asks.rs` `blocks.rs` `timers.rs` `effect.rs` | the tables and the interface |
+//! | `outbox.rs` | persist, then send: R9–R13 |
+//! | `votes.rs` `asks.rs` `blocks.rs` `timers.rs` | the tables |
+//! | `effect.rs` `observe.rs` | the interface |
+//! | `mistakes.rs` | rules broken on purpose, in test builds only |
+
+#[macro_use]
+mod mistakes;
 
 mod asks;
 mod blocks;
 mod decide;
 mod effect;
+mod epochs;
 mod new_view;
 mod normal;
+mod observe;
+mod outbox;
 mod primary;
+mod recall;
 mod restart;
+mod suspect;
 mod sync;
 mod timers;
 mod view_change;
@@ -28,20 +42,24 @@ mod votes;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Effect, Evidence, Halt, Input};
+pub use effect::{Effect, Halt, Input, Lost, OldEpoch, Peer, Pending};
+#[cfg(feature = "mistakes")]
+pub use mistakes::Mistake;
 
-use crate::Outgoing;
-use crate::message::{Anchor, Ask, EpochContext, Message, NewView, Proposal, Unsigned, Verified};
-use crate::record::{PersistId, Record, ViewChangeRecord};
+use crate::evidence::{Evidence, EvidenceKind};
+use crate::message::{Anchor, Ask, EpochContext, Message, NewView, Proposal, Suspect, Verified};
+use crate::record::{DurableState, PersistId, ViewChangeRecord};
 use crate::time::{Now, Time};
 use asks::Asks;
 use blocks::Blocks;
+use outbox::{Cast, Withheld};
 use quorate_chain::certificate::{CommitVote, PrepareVote};
 use quorate_chain::quorum::Quorum;
 use quorate_chain::{
     BlockHash, CommitCertificate, Height, PreparedCertificate, ResultHash, TimestampMs, ValidatorIndex, View,
 };
-use std::collections::{BTreeMap, VecDeque};
+use recall::{Memory, Recorded, Seen};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use timers::{Timeout, Timers};
 use votes::Votes;
@@ -70,6 +88,10 @@ pub struct Config {
     pub status_ms: u64,
     /// How far a proposal's time may be ahead of the own clock, milliseconds (R6).
     pub max_ahead_ms: u64,
+    /// How long a primary with a block in flight waits for more transactions, milliseconds.
+    pub batch_wait_ms: u64,
+    /// An empty block after so long without any, milliseconds; 0 is never.
+    pub max_idle_ms: u64,
 }
 
 /// The highest committed block, as the replica starts from it.
@@ -99,34 +121,6 @@ pub enum Phase {
     },
 }
 
-/// A message that waits until the records that it rests on are durable.
-#[derive(Clone, Debug)]
-enum Withheld {
-    Prepare(PrepareVote),
-    Commit(CommitVote),
-    Ask(Ask),
-    ViewChange(Box<ViewChangeRecord>),
-    NewView(Arc<NewView>),
-}
-
-impl Withheld {
-    /// What it votes for, if it is a vote.
-    const fn vote(&self) -> Option<(View, Height, BlockHash)> {
-        match self {
-            Self::Prepare(vote) => Some((vote.view, vote.height, vote.block)),
-            Self::Commit(vote) => Some((vote.view, vote.height, vote.block)),
-            Self::Ask(_) | Self::ViewChange(_) | Self::NewView(_) => None,
-        }
-    }
-}
-
-/// An own vote of the current view, and whether it has left.
-#[derive(Clone, Copy, Debug)]
-struct Cast<T> {
-    vote: T,
-    released: bool,
-}
-
 /// A replica of PBFT. Feed it with [`Replica::step`], carry out what it returns, in order.
 #[derive(Debug)]
 pub struct Replica {
@@ -138,7 +132,27 @@ pub struct Replica {
     tip: Tip,
     /// Hash and result of the last committed heights.
     recent: BTreeMap<Height, (BlockHash, ResultHash)>,
+    /// When the tip was committed.
+    tip_at: Time,
     halted: Option<Halt>,
+
+    /// R45: the height whose execution ended the epoch, once committed.
+    ended_at: Option<Height>,
+    /// R46: who has shown a Status of this epoch.
+    in_epoch: BTreeSet<ValidatorIndex>,
+    /// R30: peers whose messages of another epoch were answered, and when.
+    peers_helped: BTreeMap<Peer, Time>,
+    /// R14: the durable record of an epoch that the ledger has not reached yet.
+    later: Option<Box<DurableState>>,
+
+    /// R47: whether anything may be signed.
+    memory: Memory,
+    /// R47: the record as it was found at start.
+    recorded: Recorded,
+    /// R42: what each validator signed last.
+    seen: Seen,
+    /// R37: what has been reported, once for each validator and kind.
+    accused: BTreeSet<(ValidatorIndex, EvidenceKind)>,
 
     view: View,
     phase: Phase,
@@ -170,6 +184,8 @@ pub struct Replica {
     early: BTreeMap<ValidatorIndex, Arc<Proposal>>,
     votes: Votes,
     asks: Asks,
+    /// The table of asks has changed since it was last followed (R26, R27, R39).
+    asks_changed: bool,
 
     /// The own latest ask, and the height that must be committed before it is withdrawn (R26).
     own_ask: Option<(Ask, Height)>,
@@ -179,7 +195,10 @@ pub struct Replica {
     next_ask_sequence: u64,
     starts: u64,
     start_record: PersistId,
+    /// The own Suspect of this view (R39, R41).
+    own_suspect: Option<Suspect>,
     view_change: Option<ViewChangeRecord>,
+    view_change_record: PersistId,
     /// The last view for which a NewView was signed.
     new_view_signed: Option<View>,
     /// The record of the entered view; its NewView is shown to nobody before (R10).
@@ -196,15 +215,26 @@ pub struct Replica {
     /// Nothing up to here is proposed in this view again: it was, or after a restart may have been (R10).
     proposed_up_to: Height,
     batch_requested: Option<BlockHash>,
-    pending: bool,
+    /// The block for whose child nothing was left in the pool; what waits may be in the blocks in flight.
+    nothing_on: Option<BlockHash>,
+    /// When the last block was proposed, for batching.
+    proposed_at: Time,
+    pending: Pending,
 
     timers: Timers,
     timeout: Timeout,
+    /// R39: the timer that runs has waited for a block at some time, not only for transactions.
+    waited_for_block: bool,
+    /// When the view was entered, and when its primary was last heard of.
+    entered_at: Time,
+    primary_heard_at: Time,
     /// When which validator was last helped, by kind (R30).
     helped: BTreeMap<(ValidatorIndex, sync::Help), Time>,
     status_sent: Option<Time>,
     /// Who was asked for blocks, up to which height, and when.
     sync_asked: BTreeMap<ValidatorIndex, (Height, Time)>,
+    #[cfg(feature = "mistakes")]
+    mistakes: BTreeSet<Mistake>,
 }
 
 impl Replica {
@@ -212,37 +242,57 @@ impl Replica {
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         self.now = now;
         match input {
-            Input::Message(message) => self.on_message(message),
-            Input::Tick => self.on_tick(),
-            Input::Persisted(id) => self.persisted = self.persisted.max(id),
-            Input::BodyStored(block) => self.blocks.stored(block),
-            Input::Validated { block, valid } => self.on_validated(block, valid),
-            Input::Executed { block, result } => self.blocks.executed(block, result),
-            Input::Batch { parent, transactions } => self.on_batch(parent, transactions),
-            Input::Pending(pending) => self.pending = pending,
-            Input::Block(block) => self.on_block(block),
-            Input::Certified { block, certificate } => self.on_certified(block, certificate.into_inner()),
+            Input::Message(message) => self.on_message(message), // R1
+            Input::Tick => self.on_tick(),                       // R26, R28, R29, R33
+            Input::Persisted(id) => self.persisted = self.persisted.max(id), // R10–R12
+            Input::BodyStored(block) => self.blocks.stored(block), // R9, R10
+            Input::Validated { block, valid } => self.on_validated(block, valid), // R6
+            Input::Executed { block, result, ends_epoch } => {
+                // R15, R45
+                self.blocks.executed(block, blocks::Execution { result, ends_epoch });
+            }
+            Input::Batch { parent, transactions } => self.on_batch(parent, transactions), // R6
+            Input::Pending(pending) => (self.pending, self.nothing_on) = (pending, None), // R32
+            Input::Block(block) => self.on_block(block),                                  // R20
+            Input::Certified { block, certificate } => self.on_certified(block, certificate.into_inner()), // R22
+            Input::EpochStarted { context, me } => self.on_epoch_started(context, me), // R45
+            Input::OtherEpoch { peer, epoch } => self.on_other_epoch(peer, epoch),     // R46
         }
         self.advance();
         std::mem::take(&mut self.out)
     }
 
     fn on_message(&mut self, message: Verified<Message>) {
-        match message.into_inner() {
-            Message::Proposal(proposal) => self.on_proposal(proposal),
-            Message::Prepare(vote) => self.on_prepare(&vote),
-            Message::Commit(vote) => self.on_commit(&vote),
-            Message::Ask(ask) => self.on_ask(&ask),
-            Message::ViewChange(view_change) => self.on_view_change(&view_change),
-            Message::NewView(new_view) => self.on_new_view(new_view),
-            Message::Status(status) => self.on_status(&status),
-            Message::Certificate(certificate) => self.on_certificate((*certificate).clone()),
+        let message = message.into_inner();
+        // Verified against the epoch that has just ended, or one that has not begun here.
+        if message.epoch() != self.config.context.epoch {
+            return;
+        }
+        self.see(&message);
+        self.notice_loss();
+        // What others may pass on says nothing of the primary's health.
+        if message.is_first_hand() && message.signer(&self.config.context) == Some(self.primary()) {
+            self.primary_heard_at = self.now.time;
+        }
+        match message {
+            Message::Proposal(proposal) => self.on_proposal(proposal), // R4
+            Message::Prepare(vote) => self.on_prepare(&vote),          // R2
+            Message::Commit(vote) => self.on_commit(&vote),            // R2, R35
+            Message::Ask(ask) => self.on_ask(&ask),                    // R26, R27
+            Message::ViewChange(view_change) => self.on_view_change(&view_change), // R18, R27, R30
+            Message::NewView(new_view) => self.on_new_view(new_view),  // R25, R29
+            Message::Status(status) => self.on_status(&status),        // R30, R34, R46
+            Message::Certificate(certificate) => self.on_certificate((*certificate).clone()), // R8, R35
+            Message::Suspect(suspect) => self.on_suspect(&suspect),    // R39
+            Message::Recall(recall) => self.on_recall(&recall),        // R42, R47
+            Message::Newest(newest) => self.on_newest(&newest),        // R47
         }
     }
 
     /// Everything that has become possible, in the order in which one thing enables the next.
     fn advance(&mut self) {
         self.decide();
+        self.follow_asks();
         if self.votes_now() {
             self.adopt_anchor();
             self.accept();
@@ -254,121 +304,37 @@ impl Replica {
         self.arm_timers();
     }
 
-    /// Whether this replica votes: it has a seat, is Normal in its view and has not halted.
+    /// Whether this replica signs anything that counts: it has a seat, has not halted, and its record is
+    /// known to be whole (R36, R47).
+    fn may_sign(&self) -> bool {
+        self.config.me.is_some() && self.halted.is_none() && self.memory == Memory::Whole
+    }
+
+    /// Whether it votes: it may sign, is Normal in its view, and its epoch goes on (R45).
     fn votes_now(&self) -> bool {
-        self.config.me.is_some() && self.phase == Phase::Normal && self.halted.is_none()
+        let normal = self.phase == Phase::Normal || mistaken!(self, VotesAfterViewChange);
+        self.may_sign() && normal && !self.has_ended()
+    }
+
+    /// q of the epoch's set.
+    fn q(&self) -> usize {
+        if mistaken!(self, QuorumOf2f) {
+            return 2 * self.quorum.f();
+        }
+        if mistaken!(self, QuorumOf2fPlus1) {
+            return 2 * self.quorum.f() + 1;
+        }
+        self.quorum.q()
+    }
+
+    /// R37: once for each validator and kind.
+    fn accuse(&mut self, evidence: Evidence) {
+        if self.accused.insert((evidence.accused(), evidence.kind())) {
+            self.out.push(Effect::Evidence(evidence));
+        }
     }
 
     fn is_primary(&self) -> bool {
         self.config.me == Some(self.primary())
-    }
-
-    /// When the next [`Input::Tick`] is due.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Time> {
-        self.timers.earliest()
-    }
-
-    /// The committed tip.
-    #[must_use]
-    pub const fn tip(&self) -> &Tip {
-        &self.tip
-    }
-
-    /// The view entered last.
-    #[must_use]
-    pub const fn view(&self) -> View {
-        self.view
-    }
-
-    /// Whether it votes in its view or is changing to another.
-    #[must_use]
-    pub const fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    /// Why it has stopped voting, if it has.
-    #[must_use]
-    pub const fn halted(&self) -> Option<Halt> {
-        self.halted
-    }
-
-    /// The primary of the current view.
-    #[must_use]
-    pub fn primary(&self) -> ValidatorIndex {
-        self.config.context.set.primary(self.config.context.epoch, self.view)
-    }
-
-    /// The present time-out of a view, milliseconds.
-    #[must_use]
-    pub const fn timeout_ms(&self) -> u64 {
-        self.timeout.ms()
-    }
-
-    fn persist(&mut self, record: Record) -> PersistId {
-        self.last_persist = PersistId(self.last_persist.0 + 1);
-        self.out.push(Effect::Persist(self.last_persist, record));
-        self.last_persist
-    }
-
-    fn withhold(&mut self, until: PersistId, message: Withheld) {
-        self.withheld.push_back((until, message));
-    }
-
-    fn broadcast(&mut self, message: Unsigned) {
-        self.out.push(Effect::Broadcast(Outgoing::Own(message)));
-    }
-
-    fn halt(&mut self, halt: Halt) {
-        if self.halted.is_none() {
-            self.halted = Some(halt);
-            self.withheld.clear();
-            self.out.push(Effect::Halted(halt));
-        }
-    }
-
-    /// Sends what has become durable: persist, then send (R10–R13).
-    fn release(&mut self) {
-        let waiting = std::mem::take(&mut self.withheld);
-        for (until, message) in waiting {
-            if until > self.persisted || !self.may_leave(&message) {
-                self.withheld.push_back((until, message));
-                continue;
-            }
-            match message {
-                Withheld::Prepare(vote) => {
-                    if let Some(cast) = self.own_prepares.get_mut(&vote.height) {
-                        cast.released = true;
-                    }
-                    self.broadcast(Unsigned::Prepare(vote));
-                }
-                Withheld::Commit(vote) => {
-                    if let Some(cast) = self.own_commits.get_mut(&vote.height) {
-                        cast.released = true;
-                    }
-                    self.broadcast(Unsigned::Commit(vote));
-                }
-                Withheld::Ask(ask) => self.broadcast(Unsigned::Ask(ask)),
-                Withheld::ViewChange(record) => self.broadcast_view_change(&record),
-                Withheld::NewView(new_view) => {
-                    self.out.push(Effect::Broadcast(Outgoing::Signed(Message::NewView(new_view))));
-                }
-            }
-        }
-    }
-
-    /// R9, R13, R47b: a vote waits for the bodies from the tip up to its block, and leaves only in the view
-    /// that it is for; everything else waits only for its record.
-    fn may_leave(&self, message: &Withheld) -> bool {
-        let Some((view, height, block)) = message.vote() else { return true };
-        self.votes_now() && view == self.view && self.is_stored(height, block)
-    }
-
-    /// Whether a block is committed, or durable with all its ancestors down to the own tip.
-    fn is_stored(&self, height: Height, block: BlockHash) -> bool {
-        if height <= self.tip.height {
-            return self.recent.get(&height).is_some_and(|(own, _)| *own == block);
-        }
-        self.blocks.is_stored((self.tip.height, self.tip.block), block)
     }
 }

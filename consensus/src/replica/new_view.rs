@@ -2,16 +2,18 @@
 //! R19–R25, R29; PBFT §4.4).
 
 use super::blocks::{Asked, Broken};
-use super::effect::{Effect, Evidence, Halt};
+use super::effect::{Effect, Halt};
+use super::recall::Memory;
 use super::{Phase, Replica, Withheld};
+use crate::evidence::Evidence;
 use crate::message::Highest;
 use crate::message::{
-    AnchorKind, KeyCertificate, Message, NewView, NewViewContents, Outgoing, SealedBlock, Unsigned,
+    Anchor, AnchorKind, KeyCertificate, Message, NewView, NewViewContents, Outgoing, SealedBlock, Unsigned,
     ViewChange,
 };
 use crate::record::Record;
-use quorate_chain::View;
 use quorate_chain::codec::List;
+use quorate_chain::{CommitCertificate, View};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -21,14 +23,14 @@ impl Replica {
         let Phase::Changing { target } = self.phase else { return };
         let context = &self.config.context;
         let mine = Some(context.set.primary(context.epoch, target)) == self.config.me;
-        if !mine || self.halted.is_some() || self.new_view_signed >= Some(target) {
+        if !mine || !self.may_sign() || self.new_view_signed >= Some(target) {
             return;
         }
         let mut view_changes = self.asks.view_changes(target);
-        if view_changes.len() < self.quorum.q() {
+        if view_changes.len() < self.q() {
             return;
         }
-        view_changes.truncate(self.quorum.q());
+        view_changes.truncate(self.q());
         let Some(contents) = new_view_contents(target, &view_changes) else { return };
         self.new_view_signed = Some(target);
         self.out.push(Effect::Sign(Unsigned::NewView(contents)));
@@ -39,21 +41,24 @@ impl Replica {
         let view = new_view.contents.view;
         if view == self.view {
             if let Some(known) = self.new_view.as_ref().filter(|known| known.contents != new_view.contents) {
-                let evidence = Evidence::NewViews(Arc::clone(known), new_view);
-                self.out.push(Effect::Evidence(evidence));
+                let evidence = Evidence::NewViews(self.primary(), Arc::clone(known), new_view);
+                self.accuse(evidence);
             }
             return;
         }
         let below_target = matches!(self.phase, Phase::Changing { target } if view < target);
-        if view < self.view || below_target || self.halted.is_some() {
+        if view < self.view || below_target || self.halted.is_some() || self.has_ended() {
+            return;
+        }
+        // R47: a view entered meanwhile would become the record that the next start measures answers by.
+        if matches!(self.memory, Memory::Asking(..)) {
             return;
         }
         self.enter(new_view);
     }
 
     fn enter(&mut self, new_view: Arc<NewView>) {
-        // R25: recomputed, not believed.
-        let Some(anchor) = new_view.contents.anchor() else { return };
+        let Some(anchor) = self.anchor_of(&new_view) else { return };
         self.view = new_view.contents.view;
         self.phase = Phase::Normal;
         self.anchor = anchor;
@@ -74,6 +79,8 @@ impl Replica {
         self.early.retain(|_, proposal| proposal.view > self.view);
         self.blocks.stop_fetching();
         self.own_ask = self.own_ask.filter(|(ask, _)| ask.target > self.view);
+        (self.own_suspect, self.asks_changed) = (None, true);
+        (self.entered_at, self.primary_heard_at) = (self.now.time, self.now.time);
         (self.lease, self.lease_asked) = (quorate_chain::Height::ZERO, None);
         (self.proposed_up_to, self.batch_requested) = (self.tip.height, None);
         self.timers.stop_progress();
@@ -87,9 +94,19 @@ impl Replica {
         self.meet_anchor();
     }
 
+    /// R19, R25: the block on which a view starts, recomputed, not believed.
+    pub(super) fn anchor_of(&self, new_view: &NewView) -> Option<Anchor> {
+        #[cfg(feature = "mistakes")]
+        if let Some(anchor) = self.mistaken_anchor(&new_view.contents) {
+            return Some(anchor);
+        }
+        new_view.contents.anchor()
+    }
+
     /// R21: first adopt its highest C.
     pub(super) fn adopt_certificates(&mut self, new_view: &NewView) {
-        if let Some(certificate) = new_view.contents.committed.clone() {
+        let above = |c: &CommitCertificate| c.height > self.anchor.height && mistaken!(self, NoHeightFloor);
+        if let Some(certificate) = new_view.contents.committed.clone().filter(|c| !above(c)) {
             self.on_certificate(certificate);
         }
         if let KeyCertificate::Committed(certificate) = &new_view.contents.key {
@@ -120,7 +137,9 @@ impl Replica {
                 next = entry.block.header().parent;
             }
         }
-        self.blocks.drop_others(&keep);
+        for block in self.blocks.drop_others(&keep) {
+            self.out.push(Effect::Discard(block));
+        }
     }
 
     /// R17, R36: the own tip at or above the anchor.
@@ -191,8 +210,8 @@ impl Replica {
                 return;
             }
             self.store_and_execute(block.hash());
-            let Some(result) = self.blocks.result(block.hash()) else { return };
-            parent = (block.height(), block.hash(), result);
+            let Some(execution) = self.blocks.execution(block.hash()) else { return };
+            parent = (block.height(), block.hash(), execution.result);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The normal case: accept, prepare, commit (R4–R11, R15–R17; PBFT §4.2).
 
-use super::blocks::Asked;
-use super::effect::{Effect, Evidence};
+use super::blocks::{Asked, Execution};
+use super::effect::Effect;
 use super::votes::Counted;
 use super::{AHEAD_MAX, Cast, Replica, Withheld};
+use crate::evidence::Evidence;
 use crate::message::{AnchorKind, Proposal, SealedBlock, Signed};
 use crate::record::Record;
 use quorate_chain::certificate::{CommitVote, PrepareVote};
@@ -37,9 +38,9 @@ impl Replica {
         let known = if view == self.view { self.proposals.get(&height) } else { early };
         match known {
             Some(known) if (known.view, known.block.height()) == (view, height) => {
-                let (first, second) = (known.claim(), proposal.claim());
-                if first != second {
-                    self.out.push(Effect::Evidence(Evidence::Proposals(primary, first, second)));
+                let (first, second) = (known.signed_claim(primary), proposal.signed_claim(primary));
+                if first.payload != second.payload {
+                    self.accuse(Evidence::Proposals(first, second));
                 }
             }
             Some(known) if known.view > view || known.view == view && known.block.height() < height => {}
@@ -68,7 +69,7 @@ impl Replica {
             return;
         }
         if let Counted::Conflict(evidence) = self.votes.prepare(vote) {
-            self.out.push(Effect::Evidence(*evidence));
+            self.accuse(*evidence);
         }
     }
 
@@ -82,10 +83,10 @@ impl Replica {
             return;
         }
         match self.votes.commit(vote) {
-            Counted::Conflict(evidence) => self.out.push(Effect::Evidence(*evidence)),
+            Counted::Conflict(evidence) => self.accuse(*evidence),
             Counted::Old => {}
             Counted::New => {
-                if let Some(certificate) = self.votes.committed(&vote.payload, self.quorum.q()) {
+                if let Some(certificate) = self.votes.committed(&vote.payload, self.q()) {
                     self.on_certificate(certificate);
                 } else if let Some(votes) = self.votes.results_differ(&vote.payload, self.quorum) {
                     self.out.push(Effect::ResultsDiffer(votes));
@@ -101,12 +102,16 @@ impl Replica {
         match accepted {
             Some((_, hash)) => {
                 let entry = self.blocks.get(*hash)?;
-                let Asked::Answer(result) = entry.executed else { return None };
+                let Asked::Answer(Execution { result, ends_epoch }) = entry.executed else { return None };
+                // R45: no child is accepted in this epoch.
+                if ends_epoch {
+                    return None;
+                }
                 let header = entry.block.header();
                 let (height, timestamp_ms) = (header.height, header.timestamp_ms);
                 Some(Parent { height, block: *hash, timestamp_ms, result })
             }
-            None if self.tip.height >= self.anchor.height && !self.is_off_anchor() => Some(Parent {
+            None if self.is_past_anchor() => Some(Parent {
                 height: self.tip.height,
                 block: self.tip.block,
                 timestamp_ms: self.tip.timestamp_ms,
@@ -116,10 +121,17 @@ impl Replica {
         }
     }
 
+    /// R5, R21: whether the own tip has reached the anchor.
+    fn is_past_anchor(&self) -> bool {
+        self.tip.height >= self.anchor.height && !self.is_off_anchor() || mistaken!(self, PrepareBelowAnchor)
+    }
+
     /// R7: within W of the own tip; until there is a C of this view or above, only one block above the anchor.
     pub(super) fn within_window(&self, height: Height) -> bool {
         height.0 <= self.tip.height.0 + self.config.window
-            && (self.commit_view >= Some(self.view) || height <= self.anchor.height.next())
+            && (self.commit_view >= Some(self.view)
+                || height <= self.anchor.height.next()
+                || mistaken!(self, NoWindowBound))
     }
 
     /// R4–R7: accepts the proposals that follow on the chain of this view.
@@ -157,15 +169,18 @@ impl Replica {
     fn follows(&mut self, parent: &Parent, block: &SealedBlock) -> bool {
         let header = block.header();
         let primary = self.config.context.set.primary(self.config.context.epoch, self.view);
-        if header.parent != parent.block
-            || header.parent_result != parent.result
+        let on_parent = (header.parent, header.parent_result) == (parent.block, parent.result);
+        let anywhere =
+            mistaken!(self, PrepareWithoutParent) && self.blocks.execution(header.parent).is_some();
+        if !(on_parent || anywhere)
             || header.proposer != primary
             || header.timestamp_ms <= parent.timestamp_ms
         {
             return false;
         }
-        let latest =
-            (self.now.clock.0.saturating_add(self.config.max_ahead_ms)).max(parent.timestamp_ms.next().0);
+        let by_clock = self.now.clock.0.saturating_add(self.config.max_ahead_ms);
+        let follows_parent = !mistaken!(self, NoParentPlusOne);
+        let latest = by_clock.max(if follows_parent { parent.timestamp_ms.next().0 } else { 0 });
         let early_ms = header.timestamp_ms.0.saturating_sub(latest);
         if early_ms > 0 {
             // A proposal ahead of its time waits. The two clocks may drift, so this looks again at least
@@ -180,6 +195,7 @@ impl Replica {
         let (height, hash) = (block.height(), block.hash());
         self.chain.insert(height, hash);
         self.accepted_at.insert(height, self.now.time);
+        self.primary_heard_at = self.now.time;
         self.store_and_execute(hash);
         self.cast_prepare(height, hash);
     }
@@ -209,13 +225,13 @@ impl Replica {
 
     /// R2: q Prepares for an accepted block make its P.
     pub(super) fn prepare(&mut self) {
-        let (epoch, view) = (self.config.context.epoch, self.view);
+        let (epoch, view, q) = (self.config.context.epoch, self.view, self.q());
         for (height, block) in &self.chain {
             if self.prepared.contains_key(height) {
                 continue;
             }
             let vote = PrepareVote { epoch, view, height: *height, block: *block };
-            if let Some(certificate) = self.votes.prepared(&vote, self.quorum.q()) {
+            if let Some(certificate) = self.votes.prepared(&vote, q) {
                 // R19: never lowered.
                 let key = |p: &PreparedCertificate| (p.vote.view, p.vote.height);
                 if self.highest_prepared.as_ref().is_none_or(|highest| key(highest) < key(&certificate)) {
@@ -229,8 +245,9 @@ impl Replica {
     /// R15, R16: Commits for what is accepted, prepared and executed, in ascending height; for an anchor,
     /// first for its ancestors.
     pub(super) fn commit(&mut self) {
-        let chain: Vec<_> = self.chain.iter().map(|(height, block)| (*height, *block)).collect();
-        for (height, block) in chain {
+        let mut from = Height::ZERO;
+        while let Some((height, block)) = self.chain.range(from..).next().map(|(h, b)| (*h, *b)) {
+            from = height.next();
             if self.own_commits.contains_key(&height) {
                 continue;
             }
@@ -280,7 +297,7 @@ impl Replica {
     pub(super) fn result_of(&self, height: Height, block: BlockHash) -> Option<ResultHash> {
         match self.recent.get(&height) {
             Some((hash, result)) => (*hash == block).then_some(*result),
-            None => self.blocks.result(block),
+            None => self.blocks.execution(block).map(|execution| execution.result),
         }
     }
 }

@@ -1,13 +1,15 @@
-//! The primary's part: lease, batch, proposal (R6, R10).
+//! The primary's part: lease, batch, proposal, heartbeat (R6, R10).
 
 use super::blocks::Asked;
 use super::effect::Effect;
-use super::{Replica, normal::Parent};
+use super::sync::IDLE_STATUS_FACTOR;
+use super::{Pending, Replica, normal::Parent};
 use crate::message::{SealedBlock, Unsigned};
 use crate::record::Record;
+use crate::time::Time;
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
 use quorate_chain::codec::List;
-use quorate_chain::{Block, BlockHash, Header, Height, Transaction};
+use quorate_chain::{Block, BlockHash, Header, Height, Transaction, View};
 
 /// Heights that one lease covers. A restarted primary proposes none of them again, so it should be small; it
 /// costs one record in so many heights.
@@ -25,18 +27,48 @@ impl Replica {
         (self.within_window(height) && free).then_some(parent)
     }
 
-    /// Asks for a batch when the next block could be proposed and transactions wait.
+    /// Proposes the next block when it may and is due: with nothing in flight whatever waits, at once; else
+    /// when a batch is full or has waited `batch_wait_ms`.
     pub(super) fn propose(&mut self) {
-        if !self.pending {
-            return;
-        }
+        self.timers.next_block = None;
         let Some(parent) = self.next_parent() else { return };
-        let height = parent.height.next();
-        if !self.leased(height) || self.batch_requested == Some(parent.block) {
+        if self.batch_requested == Some(parent.block) {
             return;
         }
-        self.batch_requested = Some(parent.block);
-        self.out.push(Effect::RequestBatch { parent: parent.block, height });
+        let in_flight = parent.height > self.tip.height;
+        let left = self.nothing_on != Some(parent.block);
+        let pending = if left { self.pending } else { Pending::Nothing };
+        let due = match pending {
+            Pending::Some { full, .. } if full || !in_flight => Some(self.now.time),
+            Pending::Some { .. } => Some(self.proposed_at + self.config.batch_wait_ms),
+            Pending::Nothing if in_flight => None,
+            Pending::Nothing => self.heartbeat_at(),
+        };
+        let Some(due) = due else { return };
+        if due > self.now.time {
+            self.timers.next_block = Some(due);
+            return;
+        }
+        let height = parent.height.next();
+        if !self.leased(height) {
+            return;
+        }
+        if pending == Pending::Nothing {
+            self.propose_block(&parent, Vec::new());
+        } else {
+            self.batch_requested = Some(parent.block);
+            self.out.push(Effect::RequestBatch { parent: parent.block, height });
+        }
+    }
+
+    /// When an empty block is due: if the chain asks for heartbeats, and once for a view that has no
+    /// certificate yet, so that asks for other views are withdrawn (R26) and the window opens (R7).
+    fn heartbeat_at(&self) -> Option<Time> {
+        let untried = self.view > View::ZERO && self.commit_view < Some(self.view);
+        let tail = untried.then(|| self.entered_at + IDLE_STATUS_FACTOR * self.config.status_ms);
+        let idle_since = self.tip_at.max(self.entered_at);
+        let idle = (self.config.max_idle_ms > 0).then(|| idle_since + self.config.max_idle_ms);
+        [tail, idle].into_iter().flatten().min()
     }
 
     /// R10: before the first proposal in a view, and again ahead of need, a durable lease.
@@ -46,7 +78,7 @@ impl Replica {
         }
         if self.lease_asked.is_none() && height.0 + LEASE_HEIGHTS / 4 > self.lease.0 {
             let max = Height(height.0 + LEASE_HEIGHTS);
-            let id = self.persist(Record::Lease(self.view, max));
+            let id = self.persist(Record::Lease(self.config.context.epoch, self.view, max));
             self.lease_asked = Some((max, id));
         }
         height <= self.lease
@@ -58,13 +90,18 @@ impl Replica {
         }
         self.batch_requested = None;
         if transactions.is_empty() {
-            self.pending = false;
+            self.nothing_on = Some(parent);
             return;
         }
-        let Some(parent) = self.next_parent().filter(|next| next.block == parent) else { return };
-        let Some(block) = self.make_block(&parent, transactions) else { return };
+        if let Some(parent) = self.next_parent().filter(|next| next.block == parent) {
+            self.propose_block(&parent, transactions);
+        }
+    }
+
+    fn propose_block(&mut self, parent: &Parent, transactions: Vec<Transaction>) {
+        let Some(block) = self.make_block(parent, transactions) else { return };
         if self.blocks.insert(&block) {
-            self.proposed_up_to = block.height();
+            (self.proposed_up_to, self.proposed_at) = (block.height(), self.now.time);
             if let Some(entry) = self.blocks.get_mut(block.hash()) {
                 // The batch was chosen by the same rules on the same state.
                 entry.valid = Asked::Answer(true);

@@ -2,16 +2,17 @@
 
 use super::asks::Asks;
 use super::blocks::{Asked, Blocks};
+use super::recall::{Memory, Recorded, Seen};
 use super::timers::{Timeout, Timers};
 use super::votes::Votes;
-use super::{Cast, Config, Phase, RECENT_MAX, Replica, Tip, Withheld};
+use super::{Cast, Config, Pending, Phase, RECENT_MAX, Replica, Tip, Withheld};
 use crate::Effect;
-use crate::message::{Anchor, AnchorKind, SealedBlock};
+use crate::message::{Anchor, AnchorKind, Message, SealedBlock};
 use crate::record::{DurableState, PersistId, Record};
 use crate::time::Now;
 use quorate_chain::certificate::{CommitVote, PrepareVote};
 use quorate_chain::{BlockHash, Height};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl Replica {
     /// Starts from `durable` at the ledger's `tip`, with the durable bodies above it. `ancestors` are hashes
@@ -26,36 +27,62 @@ impl Replica {
         ancestors: impl IntoIterator<Item = (Height, BlockHash, quorate_chain::ResultHash)>,
         bodies: Vec<SealedBlock>,
     ) -> (Self, Vec<Effect>) {
-        let anchor = durable.new_view.as_ref().and_then(|n| n.contents.anchor()).unwrap_or(Anchor {
-            kind: AnchorKind::Committed,
-            view: None,
-            height: config.context.start_height,
-            block: config.context.start_block,
-        });
         let mut recent: BTreeMap<_, _> = ancestors.into_iter().map(|(h, b, r)| (h, (b, r))).collect();
         recent.insert(tip.height, (tip.block, tip.result));
         while recent.len() > RECENT_MAX {
             recent.pop_first();
         }
-        let mut replica = Self::at(now, config, tip, anchor);
+        let mut replica = Self::at(now, config, tip);
         replica.recent = recent;
-        replica.restore(durable, bodies);
+        let epoch = replica.epoch();
+        if durable.epoch > epoch {
+            replica.start_before_record(durable, bodies);
+        } else if durable.epoch < epoch {
+            // R45: the epoch began, and nothing was signed in it.
+            let kept = durable.next_epoch(epoch);
+            replica.persist(Record::Epoch(epoch));
+            replica.restore(kept, bodies);
+        } else {
+            replica.restore(durable, bodies);
+        }
+        replica.start_record = replica.persist(Record::Start(replica.starts));
+        replica.begin_recall();
         // R33: also at start.
         replica.send_status();
         let effects = replica.step(now, super::Input::Tick);
         (replica, effects)
     }
 
-    fn at(now: Now, config: Config, tip: Tip, anchor: Anchor) -> Self {
-        let quorum = config.context.set.quorum();
+    /// At the start of the epoch, in view 0.
+    #[allow(clippy::too_many_lines, reason = "a line a field")]
+    pub(super) fn at(now: Now, config: Config, mut tip: Tip) -> Self {
+        let context = &config.context;
+        let quorum = context.set.quorum();
+        let anchor = Anchor {
+            kind: AnchorKind::Committed,
+            view: None,
+            height: context.start_height,
+            block: context.start_block,
+        };
         let timeout = Timeout::new(config.timeout_base_ms, config.timeout_max_ms);
+        // R18: certificates of earlier epochs do not count in this one.
+        tip.certificate = tip.certificate.filter(|certificate| certificate.epoch == context.epoch);
         let highest_commit = tip.certificate.clone();
         Self {
             quorum,
             now,
             out: Vec::new(),
             recent: BTreeMap::new(),
+            tip_at: now.time,
             halted: None,
+            ended_at: None,
+            in_epoch: BTreeSet::new(),
+            peers_helped: BTreeMap::new(),
+            later: None,
+            memory: Memory::Whole,
+            recorded: Recorded::default(),
+            seen: Seen::default(),
+            accused: BTreeSet::new(),
             view: quorate_chain::View::ZERO,
             phase: Phase::Normal,
             new_view: None,
@@ -74,12 +101,15 @@ impl Replica {
             early: BTreeMap::new(),
             votes: Votes::default(),
             asks: Asks::default(),
+            asks_changed: false,
             own_ask: None,
             stale_ask: None,
             next_ask_sequence: 0,
             starts: 0,
             start_record: PersistId(0),
+            own_suspect: None,
             view_change: None,
+            view_change_record: PersistId(0),
             new_view_signed: None,
             entered_record: PersistId(0),
             last_persist: PersistId(0),
@@ -89,19 +119,33 @@ impl Replica {
             lease_asked: None,
             proposed_up_to: tip.height,
             batch_requested: None,
-            pending: false,
+            nothing_on: None,
+            proposed_at: now.time,
+            pending: Pending::Nothing,
             timers: Timers::default(),
             timeout,
+            waited_for_block: false,
+            entered_at: now.time,
+            primary_heard_at: now.time,
             helped: BTreeMap::new(),
             status_sent: None,
             sync_asked: BTreeMap::new(),
+            #[cfg(feature = "mistakes")]
+            mistakes: BTreeSet::new(),
             config,
             tip,
         }
     }
 
-    fn restore(&mut self, durable: DurableState, bodies: Vec<SealedBlock>) {
+    pub(super) fn restore(&mut self, durable: DurableState, bodies: Vec<SealedBlock>) {
+        if durable.lost {
+            (self.memory, self.config.me) = (Memory::Lost, None);
+        }
         self.view = durable.view;
+        if let Some(anchor) = durable.new_view.as_ref().and_then(|n| self.anchor_of(n)) {
+            self.anchor = anchor;
+        }
+        self.recall_record(&durable);
         self.new_view_signed = Some(durable.view).filter(|view| view.0 > 0);
         self.new_view = durable.new_view;
         self.highest_prepared = durable.highest_prepared;
@@ -136,8 +180,7 @@ impl Replica {
         if self.anchor.kind == AnchorKind::Committed || self.anchor.height <= self.tip.height {
             self.resume_chain((self.tip.height, self.tip.block));
         }
-        self.starts = durable.starts.saturating_add(1);
-        self.start_record = self.persist(Record::Start(self.starts));
+        self.starts = self.starts.max(durable.starts.saturating_add(1));
         self.stale_ask = Some(self.withdrawal_goal()).filter(|_| durable.starts > 0);
         // The tip's certificate may be a descendant's (R22), and the view's C may still be to be reached.
         if let Some(certificate) = self.tip.certificate.clone() {
@@ -145,6 +188,20 @@ impl Replica {
         }
         if let Some(new_view) = self.new_view.clone() {
             self.adopt_certificates(&new_view);
+        }
+    }
+
+    /// R42, R47: the votes of the record, and what its certificates show of others.
+    fn recall_record(&mut self, durable: &DurableState) {
+        self.recorded = Recorded::of(durable);
+        if let Some(certificate) = &durable.highest_prepared {
+            self.seen.prepared(certificate);
+        }
+        if let Some(certificate) = &self.tip.certificate {
+            self.seen.committed(certificate);
+        }
+        if let Some(new_view) = durable.new_view.clone() {
+            self.see(&Message::NewView(new_view));
         }
     }
 

@@ -2,19 +2,36 @@
 
 use super::effect::Effect;
 use super::timers::Timers;
-use super::{Phase, Replica};
+use super::{Pending, Phase, Replica};
 use crate::message::{AnchorKind, Message, NewView, Outgoing, Signed, Status, Unsigned};
 use quorate_chain::{Height, ValidatorIndex};
 use std::sync::Arc;
 
 /// A replica in no hurry says where it is every so many `status_ms`.
-const IDLE_STATUS_FACTOR: u64 = 4;
+pub(super) const IDLE_STATUS_FACTOR: u64 = 4;
+/// Most bytes of proposals that one validator is sent at once to help it (R30).
+const HELP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Kinds of helping answers; each goes to one validator at most once every `status_ms` (R30).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Help {
     NewView,
     Status,
+    Proposals,
+    Newest,
+    /// The same, for a question that is not the latest heard.
+    EarlierNewest,
+}
+
+/// What the timer of a view runs for (R28, R32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// An accepted block, or the anchor, is not committed.
+    Block,
+    /// Transactions wait that the next block could hold.
+    Transactions,
+    /// The view asked for has not started.
+    View,
 }
 
 impl Replica {
@@ -22,10 +39,19 @@ impl Replica {
     pub(super) fn on_tick(&mut self) {
         let now = self.now.time;
         Timers::due(&mut self.timers.early_proposal, now);
+        Timers::due(&mut self.timers.next_block, now);
         if Timers::due(&mut self.timers.half, now) {
             self.on_half_time();
         }
         if Timers::due(&mut self.timers.progress, now) {
+            // R39: what ran for transactions only suspects, everything else asks.
+            if self.phase == Phase::Normal && !self.waited_for_block {
+                self.suspect();
+            } else {
+                self.on_timeout();
+            }
+        }
+        if Timers::due(&mut self.timers.silence, now) {
             self.on_timeout();
         }
         if Timers::due(&mut self.timers.resend, now) {
@@ -33,26 +59,39 @@ impl Replica {
         }
     }
 
-    /// R28, R32: whether the timer runs.
-    fn is_waiting(&self) -> bool {
-        if self.config.me.is_none() || self.halted.is_some() {
-            return false;
+    /// R28, R32: what the timer runs for, if it runs.
+    fn waits_for(&self) -> Option<Wait> {
+        if self.config.me.is_none() || self.halted.is_some() || self.has_ended() {
+            return None;
         }
         match self.phase {
             Phase::Normal => {
                 let uncommitted = self.chain.last_key_value().is_some_and(|(h, _)| *h > self.tip.height);
                 let anchor = self.anchor.kind == AnchorKind::Prepared && self.anchor.height > self.tip.height;
-                self.pending || uncommitted || anchor
+                let transactions = self.pending != Pending::Nothing;
+                if uncommitted || anchor {
+                    Some(Wait::Block)
+                } else {
+                    transactions.then_some(Wait::Transactions)
+                }
             }
-            Phase::Changing { target } => self.asks.at_least(target) >= self.quorum.q(),
+            Phase::Changing { target } => {
+                let there = if mistaken!(self, TimerForExactView) {
+                    self.asks.view_changes(target).len()
+                } else {
+                    self.asks.at_least(target)
+                };
+                (there >= self.q()).then_some(Wait::View)
+            }
         }
     }
 
     pub(super) fn arm_timers(&mut self) {
         let now = self.now.time;
         self.timers.resend.get_or_insert(now + self.config.status_ms);
-        let timeout_ms = self.timeout.ms();
-        if !self.is_waiting() {
+        self.timers.silence = self.silence_ends_at();
+        let (timeout_ms, waits_for) = (self.timeout.ms(), self.waits_for());
+        if waits_for.is_none() {
             self.timers.progress = None;
             if self.phase == Phase::Normal {
                 self.timers.half = None;
@@ -60,7 +99,9 @@ impl Replica {
         } else if self.timers.progress.is_none() {
             self.timers.progress = Some(now + timeout_ms);
             self.timers.half = Some(now + timeout_ms / 2);
+            self.waited_for_block = false;
         }
+        self.waited_for_block |= waits_for == Some(Wait::Block);
         if self.phase != Phase::Normal && self.config.me.is_some() {
             // R33: while changing every half time-out, whether the timer runs or not.
             self.timers.half.get_or_insert(now + timeout_ms / 2);
@@ -69,6 +110,9 @@ impl Replica {
 
     /// R33: half of the time has passed without progress. A primary sends its proposals again.
     fn on_half_time(&mut self) {
+        if self.phase != Phase::Normal && mistaken!(self, MuteRelaysNothing) {
+            return;
+        }
         self.send_status();
         self.out.push(Effect::RelayTransactions);
         let mine = self.proposals.values().filter(|p| self.is_primary() && p.view == self.view);
@@ -80,7 +124,7 @@ impl Replica {
 
     /// R29, R48: what has not been answered is sent again.
     fn resend(&mut self) {
-        let waiting = self.is_waiting();
+        let waiting = self.waits_for().is_some();
         let status_due = self
             .status_sent
             .is_none_or(|sent| sent + IDLE_STATUS_FACTOR * self.config.status_ms <= self.now.time);
@@ -90,8 +134,17 @@ impl Replica {
         if self.config.me.is_none() || self.halted.is_some() {
             return;
         }
+        self.resend_recall();
+        if let Some((ask, _)) = self.own_ask.filter(|_| self.start_record <= self.persisted) {
+            self.broadcast(Unsigned::Ask(ask));
+        }
+        if !self.may_sign() || self.has_ended() {
+            return;
+        }
         if let Phase::Changing { .. } = self.phase {
-            if let Some(record) = self.view_change.clone().filter(|r| self.is_durable(r)) {
+            // R12: it leaves only once its record is durable.
+            let durable = self.view_change_record <= self.persisted;
+            if let Some(record) = self.view_change.clone().filter(|_| durable) {
                 self.broadcast_view_change(&record);
             }
         } else {
@@ -100,15 +153,10 @@ impl Replica {
                 let message = Message::NewView(new_view);
                 self.out.push(Effect::Broadcast(Outgoing::Signed(message)));
             }
+            if let Some(suspect) = self.own_suspect.filter(|_| !mistaken!(self, SuspectNotResent)) {
+                self.broadcast(Unsigned::Suspect(suspect));
+            }
         }
-        if let Some((ask, _)) = self.own_ask.filter(|_| self.start_record <= self.persisted) {
-            self.broadcast(Unsigned::Ask(ask));
-        }
-    }
-
-    /// A ViewChange leaves only once its record is durable (R12).
-    fn is_durable(&self, record: &crate::record::ViewChangeRecord) -> bool {
-        !self.withheld.iter().any(|(_, m)| matches!(m, super::Withheld::ViewChange(w) if **w == *record))
     }
 
     /// R10: the NewView of the own view, once it is durable.
@@ -148,12 +196,16 @@ impl Replica {
     }
 
     pub(super) fn on_status(&mut self, status: &Signed<Status>) {
-        let Status { view, tip, .. } = status.payload;
+        let Status { view, tip, prepared, .. } = status.payload;
         let signer = status.signer;
         if Some(signer) == self.config.me {
             return;
         }
-        self.asks.status(signer, view);
+        let before = self.asks.status(signer, &status.payload);
+        self.note_in_epoch(signer);
+        if view == self.view && before == Some(status.payload) {
+            self.help_with_proposals(signer, prepared);
+        }
         if tip > self.tip.height {
             self.sync_with(signer, tip);
         }
@@ -176,7 +228,7 @@ impl Replica {
         }
     }
 
-    fn may_help(&mut self, peer: ValidatorIndex, help: Help) -> bool {
+    pub(super) fn may_help(&mut self, peer: ValidatorIndex, help: Help) -> bool {
         let now = self.now.time;
         let again = self.helped.get(&(peer, help)).is_none_or(|at| *at + self.config.status_ms <= now);
         let allowed = again && Some(peer) != self.config.me;
@@ -191,6 +243,25 @@ impl Replica {
         let Some(new_view) = self.durable_new_view() else { return };
         if self.may_help(peer, Help::NewView) {
             self.out.push(Effect::Send(peer, Outgoing::Signed(Message::NewView(new_view))));
+        }
+    }
+
+    /// R34: the proposals of this view above what a validator has prepared, if that has not changed from one
+    /// Status to the next: any holder may relay them.
+    fn help_with_proposals(&mut self, peer: ValidatorIndex, prepared: Height) {
+        let accepted = self.chain.last_key_value().map_or(Height::ZERO, |(height, _)| *height);
+        if prepared >= accepted || !self.may_help(peer, Help::Proposals) {
+            return;
+        }
+        let mut bytes = 0;
+        for (height, block) in self.chain.range(prepared.next()..) {
+            let Some(proposal) = self.proposals.get(height) else { continue };
+            bytes += proposal.block.block().transactions.iter().map(|t| t.bytes().len()).sum::<usize>();
+            if proposal.view != self.view || proposal.block.hash() != *block || bytes > HELP_BYTES_MAX {
+                return;
+            }
+            let message = Message::Proposal(Arc::clone(proposal));
+            self.out.push(Effect::Send(peer, Outgoing::Signed(message)));
         }
     }
 

@@ -20,11 +20,16 @@ pub(super) struct Timers {
     pub(super) resend: Option<Time>,
     /// A proposal from ahead of the own clock may have become acceptable (R6).
     pub(super) early_proposal: Option<Time>,
+    /// The primary has waited long enough for more transactions, or for any.
+    pub(super) next_block: Option<Time>,
+    /// The primary has not been heard of for too long.
+    pub(super) silence: Option<Time>,
 }
 
 impl Timers {
     pub(super) fn earliest(&self) -> Option<Time> {
-        [self.progress, self.half, self.resend, self.early_proposal].into_iter().flatten().min()
+        let Self { progress, half, resend, early_proposal, next_block, silence } = self;
+        [progress, half, resend, early_proposal, next_block, silence].into_iter().flatten().min().copied()
     }
 
     /// Takes a timer that is due.
@@ -45,11 +50,20 @@ pub(super) struct Timeout {
     max_ms: u64,
     current_ms: u64,
     latencies_ms: VecDeque<u64>,
+    #[cfg(feature = "mistakes")]
+    pub(super) never_doubles: bool,
 }
 
 impl Timeout {
     pub(super) fn new(base_ms: u64, max_ms: u64) -> Self {
-        Self { base_ms, max_ms, current_ms: base_ms, latencies_ms: VecDeque::new() }
+        Self {
+            base_ms,
+            max_ms,
+            current_ms: base_ms,
+            latencies_ms: VecDeque::new(),
+            #[cfg(feature = "mistakes")]
+            never_doubles: false,
+        }
     }
 
     pub(super) const fn ms(&self) -> u64 {
@@ -58,6 +72,10 @@ impl Timeout {
 
     /// A view has failed: twice the time, up to the cap.
     pub(super) fn failed(&mut self) {
+        #[cfg(feature = "mistakes")]
+        if self.never_doubles {
+            return;
+        }
         self.current_ms = (self.current_ms * 2).min(self.max_ms);
     }
 

@@ -1,7 +1,7 @@
 //! Asking for a view, and falling silent for it (R13, R18, R26–R28; PBFT §4.4).
 
-use super::effect::{Effect, Evidence};
 use super::{Phase, Replica, Withheld};
+use crate::evidence::Evidence;
 use crate::message::{
     Ask, AskCounter, CommitClaim, PrepareClaim, Signed, Unsigned, ViewChange, ViewChangeClaims,
 };
@@ -18,6 +18,9 @@ impl Replica {
     /// R26, R28: the timer has expired. Normal: ask for the next view and keep voting. Changing: ask for the
     /// view after the target.
     pub(super) fn on_timeout(&mut self) {
+        if self.config.me.is_none() || self.has_ended() {
+            return;
+        }
         let from = match self.phase {
             Phase::Normal => self.view,
             Phase::Changing { target } => target,
@@ -26,6 +29,9 @@ impl Replica {
         let target = Some(from).max(self.certificate_view()).unwrap_or(from).next();
         if self.own_ask.is_some_and(|(ask, _)| ask.target >= target) {
             return;
+        }
+        if mistaken!(self, SilentAsker) && self.may_sign() {
+            return self.change_to(target);
         }
         self.ask(target, self.withdrawal_goal());
     }
@@ -50,6 +56,9 @@ impl Replica {
         let asked = self.own_ask.filter(|(ask, _)| ask.target > self.view).map(|(_, goal)| goal);
         let Some(goal) = asked.or(self.stale_ask) else { return };
         let own_view = self.tip.certificate.as_ref().is_some_and(|c| c.view == self.view);
+        if mistaken!(self, NeverWithdraws) {
+            return;
+        }
         if self.phase == Phase::Normal && self.tip.height >= goal && own_view {
             self.ask(self.view, Height::ZERO);
         }
@@ -57,29 +66,36 @@ impl Replica {
 
     pub(super) fn on_ask(&mut self, ask: &Signed<Ask>) {
         self.asks.ask(ask.signer, &ask.payload);
-        self.follow_asks();
+        self.asks_changed = true;
     }
 
     pub(super) fn on_view_change(&mut self, view_change: &Arc<ViewChange>) {
         let target = view_change.claims.payload.target;
         if let Some(known) = self.asks.view_change(view_change) {
             let pair = Box::new((known, view_change.claims.clone()));
-            self.out.push(Effect::Evidence(Evidence::ViewChanges(pair)));
+            self.accuse(Evidence::ViewChanges(pair));
         }
         if target <= self.view {
             // R30: it has missed the NewView.
             self.help_to_view(view_change.claims.signer);
             return;
         }
-        self.follow_asks();
+        self.asks_changed = true;
+    }
+
+    /// What follows from the table of asks, whenever it has changed (R26, R27, R39).
+    pub(super) fn follow_asks(&mut self) {
+        if !self.asks_changed || !self.may_sign() || self.has_ended() {
+            return;
+        }
+        self.asks_changed = false;
+        self.follow_suspects();
+        self.follow_targets();
         self.make_new_view();
     }
 
     /// R26, R27: at f+1 asks above the own view, fall silent and change to the view that f+1 ask for.
-    pub(super) fn follow_asks(&mut self) {
-        if self.config.me.is_none() || self.halted.is_some() {
-            return;
-        }
+    fn follow_targets(&mut self) {
         let Some(target) = self.asks.nth_highest(self.quorum.one_honest()) else { return };
         let own_target = match self.phase {
             Phase::Normal => self.view,
@@ -100,19 +116,23 @@ impl Replica {
 
     fn change_to(&mut self, target: View) {
         self.phase = Phase::Changing { target };
+        self.own_suspect = None;
         self.timeout.failed();
         self.timers.stop_progress();
         self.batch_requested = None;
         // R13: votes that have not left never will.
-        self.withheld.retain(|(_, message)| matches!(message, Withheld::Ask(_)));
-        let record = self.view_change_record(target);
+        if !mistaken!(self, KeepsWithheldVotes) {
+            self.withheld.retain(|(_, message)| matches!(message, Withheld::Ask(_)));
+        }
+        let record = self.make_view_change(target);
         let id = self.persist(Record::ViewChange(record.clone()));
+        self.view_change_record = id;
         self.view_change = Some(record.clone());
         self.withhold(id, Withheld::ViewChange(Box::new(record)));
     }
 
     /// R18: the highest C by height and the highest P by key.
-    fn view_change_record(&self, target: View) -> ViewChangeRecord {
+    fn make_view_change(&self, target: View) -> ViewChangeRecord {
         let context = &self.config.context;
         let committed = match &self.highest_commit {
             Some(c) => CommitClaim {
@@ -128,15 +148,13 @@ impl Replica {
                 result: context.start_result,
             },
         };
-        let prepared = self.highest_prepared.as_ref().map(|p| PrepareClaim {
-            view: p.vote.view,
-            height: p.vote.height,
-            block: p.vote.block,
-        });
+        let highest = self.highest_prepared.as_ref().filter(|p| !self.forgets(p));
+        let prepared =
+            highest.map(|p| PrepareClaim { view: p.vote.view, height: p.vote.height, block: p.vote.block });
         ViewChangeRecord {
             claims: ViewChangeClaims { epoch: context.epoch, target, committed, prepared },
             committed: self.highest_commit.clone(),
-            prepared: self.highest_prepared.clone(),
+            prepared: highest.cloned(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Votes by height and validator: the latest view's only, so that nobody can fill more than its place.
 
+use crate::evidence::Evidence;
 use crate::message::Signed;
-use crate::replica::effect::Evidence;
 use quorate_chain::certificate::{CommitVote, PrepareVote, Signatures, ValidatorSignature};
 use quorate_chain::codec::List;
 use quorate_chain::quorum::Quorum;
@@ -17,7 +17,10 @@ struct Slot {
 /// Bounded by heights (the caller's window) × validators × 2.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Votes {
-    slots: BTreeMap<Height, BTreeMap<ValidatorIndex, Slot>>,
+    /// By height, then by the validator's index.
+    slots: BTreeMap<Height, Vec<Slot>>,
+    #[cfg(feature = "mistakes")]
+    pub(super) mixes_views: bool,
 }
 
 /// What became of a vote that came in.
@@ -32,8 +35,16 @@ pub(super) enum Counted {
 }
 
 impl Votes {
+    fn slot(&mut self, height: Height, signer: ValidatorIndex) -> &mut Slot {
+        let (slots, index) = (self.slots.entry(height).or_default(), usize::from(signer.0));
+        if slots.len() <= index {
+            slots.resize_with(index + 1, Slot::default);
+        }
+        &mut slots[index]
+    }
+
     pub(super) fn prepare(&mut self, vote: &Signed<PrepareVote>) -> Counted {
-        let slot = self.slots.entry(vote.payload.height).or_default().entry(vote.signer).or_default();
+        let slot = self.slot(vote.payload.height, vote.signer);
         match &slot.prepare {
             Some(known) if known.payload == vote.payload || known.payload.view > vote.payload.view => {
                 Counted::Old
@@ -49,7 +60,7 @@ impl Votes {
     }
 
     pub(super) fn commit(&mut self, vote: &Signed<CommitVote>) -> Counted {
-        let slot = self.slots.entry(vote.payload.height).or_default().entry(vote.signer).or_default();
+        let slot = self.slot(vote.payload.height, vote.signer);
         match &slot.commit {
             Some(known) if known.payload == vote.payload || known.payload.view > vote.payload.view => {
                 Counted::Old
@@ -64,17 +75,33 @@ impl Votes {
         }
     }
 
+    #[cfg(feature = "mistakes")]
+    fn mixes(&self, equal_but_for_view: impl FnOnce() -> bool) -> bool {
+        self.mixes_views && equal_but_for_view()
+    }
+
+    #[cfg(not(feature = "mistakes"))]
+    fn mixes(&self, _: impl FnOnce() -> bool) -> bool {
+        false
+    }
+
     /// P for exactly this vote, once q validators have cast it (R2).
     pub(super) fn prepared(&self, vote: &PrepareVote, quorum: usize) -> Option<PreparedCertificate> {
-        let votes = self.slots.get(&vote.height)?.values().filter_map(|slot| slot.prepare.as_ref());
-        let signatures = signatures(votes.filter(|v| v.payload == *vote), quorum)?;
+        let votes = self.slots.get(&vote.height)?.iter().filter_map(|slot| slot.prepare.as_ref());
+        let counts = |v: &&Signed<PrepareVote>| {
+            v.payload == *vote || self.mixes(|| PrepareVote { view: vote.view, ..v.payload } == *vote)
+        };
+        let signatures = signatures(votes.filter(counts), quorum)?;
         Some(PreparedCertificate { vote: *vote, signatures })
     }
 
     /// C for exactly this vote, once q validators have cast it (R2).
     pub(super) fn committed(&self, vote: &CommitVote, quorum: usize) -> Option<CommitCertificate> {
-        let votes = self.slots.get(&vote.height)?.values().filter_map(|slot| slot.commit.as_ref());
-        let signatures = signatures(votes.filter(|v| v.payload == *vote), quorum)?;
+        let votes = self.slots.get(&vote.height)?.iter().filter_map(|slot| slot.commit.as_ref());
+        let counts = |v: &&Signed<CommitVote>| {
+            v.payload == *vote || self.mixes(|| CommitVote { view: vote.view, ..v.payload } == *vote)
+        };
+        let signatures = signatures(votes.filter(counts), quorum)?;
         Some(CommitCertificate {
             epoch: vote.epoch,
             view: vote.view,
@@ -92,7 +119,7 @@ impl Votes {
         quorum: Quorum,
     ) -> Option<Vec<Signed<CommitVote>>> {
         let of_block = |v: &&Signed<CommitVote>| CommitVote { result: vote.result, ..v.payload } == *vote;
-        let votes = self.slots.get(&vote.height)?.values().filter_map(|slot| slot.commit.as_ref());
+        let votes = self.slots.get(&vote.height)?.iter().filter_map(|slot| slot.commit.as_ref());
         let votes: Vec<_> = votes.filter(of_block).cloned().collect();
         let mut results = BTreeMap::<ResultHash, usize>::new();
         for vote in &votes {
@@ -104,7 +131,7 @@ impl Votes {
 
     /// R44: Prepares of views below `view` go when it is entered. Late Commits may still make a C (R35).
     pub(super) fn enter(&mut self, view: View) {
-        for slot in self.slots.values_mut().flat_map(BTreeMap::values_mut) {
+        for slot in self.slots.values_mut().flatten() {
             if slot.prepare.as_ref().is_some_and(|vote| vote.payload.view < view) {
                 slot.prepare = None;
             }
@@ -117,8 +144,14 @@ impl Votes {
     }
 }
 
-fn signatures<'a, T: 'a>(votes: impl Iterator<Item = &'a Signed<T>>, quorum: usize) -> Option<Signatures> {
-    let signatures: Vec<_> =
-        votes.map(|vote| ValidatorSignature { validator: vote.signer, signature: vote.signature }).collect();
-    if signatures.len() < quorum { None } else { List::new(signatures).ok() }
+/// The signatures of these votes, once there are enough of them.
+fn signatures<'a, T: 'a>(
+    votes: impl Iterator<Item = &'a Signed<T>> + Clone,
+    quorum: usize,
+) -> Option<Signatures> {
+    if votes.clone().count() < quorum {
+        return None;
+    }
+    let one = |vote: &Signed<T>| ValidatorSignature { validator: vote.signer, signature: vote.signature };
+    List::new(votes.map(one).collect()).ok()
 }

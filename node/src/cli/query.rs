@@ -96,6 +96,9 @@ fn status(status: &Status) -> String {
     if let Some(reason) = &status.halted {
         rows.push(("halted", reason.clone()));
     }
+    if let Some(reason) = &status.record_lost {
+        rows.push(("vote record lost", reason.clone()));
+    }
     table(&rows)
 }
 

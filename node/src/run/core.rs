@@ -1,33 +1,70 @@
 //! The task that owns the consensus core: it turns what happens into inputs and carries out the effects.
 
+use super::evidence;
 use super::executor::Job;
 use super::sync::SyncJob;
+use super::verifier::Heard;
 use super::wire::{Batch, Frame};
 use bytes::Bytes;
 use quorate_chain::codec::encode;
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::{ChainId, TimestampMs, ValidatorIndex, View};
+use quorate_chain::ledger::Reader;
+use quorate_chain::{ChainId, Epoch, TimestampMs, ValidatorIndex, ValidatorSet, View};
+use quorate_consensus::message::EpochContext;
 use quorate_consensus::{
-    Effect, Input, Message, Now, Outgoing, PersistId, Phase, Record, Replica, Time, Unsigned, Verified,
+    Effect, Input, Message, Now, Outgoing, Peer, PersistId, Phase, Record, Replica, Time, Unsigned, Verified,
 };
 use quorate_p2p::{Network, NetworkKey};
 use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What others see of the core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CoreStatus {
+    pub(super) epoch: Epoch,
+    /// Network keys of the epoch's validators, by index.
+    pub(super) validators: Arc<[NetworkKey]>,
+    pub(super) me: Option<ValidatorIndex>,
     pub(super) view: View,
     pub(super) primary: ValidatorIndex,
     pub(super) voting: bool,
     pub(super) halted: Option<String>,
+    /// Why the consensus key is not used any more, if it is not (R47).
+    pub(super) record_lost: Option<String>,
 }
 
-/// The key that signs, and whose it is.
+impl CoreStatus {
+    pub(super) fn of(replica: &Replica, validators: Arc<[NetworkKey]>) -> Self {
+        let halted = replica.halted().map(|halt| halt.to_string());
+        let record_lost = replica.has_lost_record().then(|| {
+            "others hold signatures of this validator that its vote record does not know of; make a new \
+             consensus key"
+                .to_owned()
+        });
+        Self {
+            epoch: replica.epoch(),
+            validators,
+            me: replica.seat(),
+            view: replica.view(),
+            primary: replica.primary(),
+            voting: replica.seat().is_some() && replica.phase() == Phase::Normal && halted.is_none(),
+            halted,
+            record_lost,
+        }
+    }
+}
+
+/// Network keys of a set's validators, by index.
+pub(super) fn network_keys(set: &ValidatorSet) -> Arc<[NetworkKey]> {
+    set.validators().iter().map(|validator| NetworkKey(validator.network.0)).collect()
+}
+
+/// The key that signs; the core knows whose it is in its epoch.
 pub(super) struct Signer {
     pub(super) chain: ChainId,
-    pub(super) me: ValidatorIndex,
     pub(super) key: SecretKey,
 }
 
@@ -61,8 +98,16 @@ pub(super) struct Core {
     pub(super) replica: Replica,
     pub(super) clock: Clock,
     pub(super) signer: Option<Signer>,
-    /// Network keys of all validators, by index.
-    pub(super) validators: Vec<NetworkKey>,
+    /// Network keys of the epoch's validators, by index.
+    pub(super) validators: Arc<[NetworkKey]>,
+    /// The epoch, for whoever verifies.
+    pub(super) context: watch::Sender<Arc<EpochContext>>,
+    /// Peers that have sent something of another epoch, by the number that the core knows them by. Only
+    /// peers on the allow-list get through, so these are few.
+    pub(super) peers: Vec<NetworkKey>,
+    pub(super) reader: Reader,
+    /// Where evidence is kept.
+    pub(super) evidence: PathBuf,
     pub(super) network: Network,
     pub(super) votes: mpsc::UnboundedSender<(PersistId, Record)>,
     pub(super) executor: std::sync::mpsc::Sender<Job>,
@@ -79,7 +124,7 @@ impl Core {
         mut self,
         first: Vec<Effect>,
         mut answers: mpsc::UnboundedReceiver<Input>,
-        mut messages: mpsc::Receiver<Verified<Message>>,
+        mut messages: mpsc::Receiver<Heard>,
         stop: oneshot::Receiver<()>,
     ) {
         self.carry_out(first);
@@ -90,7 +135,7 @@ impl Core {
                 biased;
                 _ = &mut stop => return,
                 Some(answer) = answers.recv() => answer,
-                Some(message) = messages.recv() => Input::Message(message),
+                Some(heard) = messages.recv() => self.input(heard),
                 () = sleep_until(deadline) => Input::Tick,
             };
             self.step(input);
@@ -101,8 +146,30 @@ impl Core {
         }
     }
 
+    fn input(&mut self, heard: Heard) -> Input {
+        match heard {
+            Heard::Message(message) => Input::Message(message),
+            Heard::OtherEpoch(from, epoch) => {
+                let known = self.peers.iter().position(|peer| *peer == from);
+                let number = known.unwrap_or_else(|| {
+                    self.peers.push(from);
+                    self.peers.len() - 1
+                });
+                Input::OtherEpoch { peer: Peer(number as u64), epoch }
+            }
+        }
+    }
+
     fn step(&mut self, input: Input) {
+        let started = match &input {
+            Input::EpochStarted { context, .. } => Some(Arc::new(context.clone())),
+            _ => None,
+        };
         let effects = self.replica.step(self.clock.now(), input);
+        if let Some(context) = started.filter(|context| context.epoch == self.replica.epoch()) {
+            self.validators = network_keys(&context.set);
+            self.context.send_replace(context);
+        }
         self.carry_out(effects);
     }
 
@@ -133,10 +200,27 @@ impl Core {
                     let _ = self.sync.try_send(SyncJob::Body(hash));
                 }
                 Effect::Sync { peer, to } => {
-                    let _ = self.sync.try_send(SyncJob::Blocks { peer: Some(peer), to });
+                    let peer = self.validators.get(usize::from(peer.0)).copied();
+                    let _ = self.sync.try_send(SyncJob::Blocks { peer, to });
                 }
+                Effect::SyncWithPeer { peer: Peer(number) } => {
+                    let peer = self.peers.get(number as usize).copied();
+                    let to = self.replica.tip().height.next();
+                    let _ = self.sync.try_send(SyncJob::Blocks { peer, to });
+                }
+                Effect::Discard(block) => drop(self.executor.send(Job::Discard(block))),
+                Effect::ShowEpochEnd { peer: Peer(number), epoch } => self.show_epoch_end(number, epoch),
                 Effect::RelayTransactions => self.relay_transactions(),
-                Effect::Evidence(evidence) => tracing::warn!(?evidence, "a validator contradicts itself"),
+                // Keys are replaced, and old ones erased, by governance.
+                Effect::ReleaseOldEpoch(what) => tracing::debug!(?what, "not needed any more"),
+                Effect::Evidence(evidence) => {
+                    tracing::warn!(validator = evidence.accused().0, kind = ?evidence.kind(),
+                        "a validator contradicts itself");
+                    evidence::keep(self.evidence.clone(), evidence);
+                }
+                Effect::RecordLost(lost) => {
+                    tracing::error!(%lost, "this validator's vote record is not whole: it follows without voting");
+                }
                 Effect::ResultsDiffer(votes) => {
                     tracing::error!(?votes, "validators computed different results for one block");
                 }
@@ -147,10 +231,24 @@ impl Core {
         }
     }
 
+    /// R46: the certificate that ended an epoch, for a peer that is still in it.
+    fn show_epoch_end(&self, peer: u64, epoch: Epoch) {
+        let Some(peer) = self.peers.get(peer as usize).copied() else { return };
+        let (reader, network) = (self.reader.clone(), self.network.clone());
+        tokio::task::spawn_blocking(move || match reader.epoch_end(epoch) {
+            Ok(Some(last)) => {
+                let message = Message::Certificate(Arc::new(last.certificate.clone()));
+                network.send(peer, encode(&Frame::Consensus(message)).into());
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "cannot read the end of an epoch"),
+        });
+    }
+
     /// Signs; a copy goes back into the core.
     fn sign(&mut self, unsigned: Unsigned) -> Option<Message> {
-        let signer = self.signer.as_ref()?;
-        let message = unsigned.sign(signer.chain, signer.me, &signer.key);
+        let (signer, me) = (self.signer.as_ref()?, self.replica.seat()?);
+        let message = unsigned.sign(signer.chain, me, &signer.key);
         self.own.push_back(Input::Message(Verified::vouched(message.clone())));
         Some(message)
     }
@@ -179,7 +277,7 @@ impl Core {
         if self.executor.send(Job::Oldest(answer)).is_err() {
             return;
         }
-        let (network, validators) = (self.network.clone(), self.validators.clone());
+        let (network, validators) = (self.network.clone(), Arc::clone(&self.validators));
         tokio::spawn(async move {
             if let Ok(Ok(batch)) = oldest.await.map(Batch::new) {
                 let frame: Bytes = encode(&Frame::Transactions(batch)).into();
@@ -189,10 +287,7 @@ impl Core {
     }
 
     fn show(&self) {
-        let replica = &self.replica;
-        let halted = replica.halted().map(|halt| halt.to_string());
-        let voting = self.signer.is_some() && replica.phase() == Phase::Normal && halted.is_none();
-        let status = CoreStatus { view: replica.view(), primary: replica.primary(), voting, halted };
+        let status = CoreStatus::of(&self.replica, Arc::clone(&self.validators));
         self.status.send_if_modified(|shown| {
             let modified = *shown != status;
             if modified {

@@ -8,10 +8,14 @@ use quorate_chain::execution::{check_against_state, check_form};
 use quorate_chain::ledger::{Ledger, LedgerError};
 use quorate_chain::mempool::{Limits, Mempool};
 use quorate_chain::state::{StateKey, StateReader, StateValue};
-use quorate_chain::{AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, Transaction};
-use quorate_consensus::{Input, SealedBlock};
+use quorate_chain::{
+    AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, PublicKey, Transaction,
+};
+use quorate_consensus::message::EpochContext;
+use quorate_consensus::{Input, Pending, SealedBlock};
 use quorate_rpc::Rejection;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,6 +29,8 @@ pub(super) enum Job {
     Validate(SealedBlock),
     /// Execute on its parent's state.
     Execute(SealedBlock),
+    /// Forget an execution that the view has dropped (R23).
+    Discard(BlockHash),
     /// Make a block final.
     Commit(SealedBlock, CommitCertificate, Vec<Header>),
     /// Choose transactions for a child of this block.
@@ -58,6 +64,8 @@ const IDLE: Duration = Duration::from_secs(2);
 
 pub(super) struct Executor {
     ledger: Ledger,
+    /// The own consensus key: where it has a seat, this node votes.
+    seat: Option<PublicKey>,
     pool: Mempool,
     core: mpsc::UnboundedSender<Input>,
     committed: watch::Sender<Height>,
@@ -71,13 +79,15 @@ pub(super) struct Executor {
 impl Executor {
     pub(super) fn new(
         ledger: Ledger,
+        seat: Option<PublicKey>,
         core: mpsc::UnboundedSender<Input>,
         committed: watch::Sender<Height>,
         progress: watch::Sender<Progress>,
         inserted: std::sync::mpsc::Receiver<()>,
     ) -> Self {
         let pool = Mempool::new(Limits::default());
-        Self { ledger, pool, core, committed, progress, pending: false, uncheckpointed: false, inserted }
+        let (pending, uncheckpointed) = (false, false);
+        Self { ledger, seat, pool, core, committed, progress, pending, uncheckpointed, inserted }
     }
 
     /// Works until it is told to stop.
@@ -117,6 +127,7 @@ impl Executor {
             }
             Job::Validate(block) => self.validate(&block),
             Job::Execute(block) => self.execute(&block)?,
+            Job::Discard(block) => self.ledger.discard(block),
             Job::Commit(block, certificate, path) => self.commit(&block, certificate, path)?,
             Job::Batch(parent, height) => self.batch(parent, height),
             Job::Insert(transactions) => self.insert(transactions),
@@ -154,10 +165,14 @@ impl Executor {
 
     fn execute(&mut self, block: &SealedBlock) -> Result<(), LedgerError> {
         match self.ledger.execute(block.block()) {
-            Ok(result) => self.answer(Input::Executed { block: block.hash(), result: result.hash() }),
-            // Its parent was dropped by a commit meanwhile: this block can never be committed.
-            Err(LedgerError::NotExecuted(parent)) => {
-                tracing::debug!(block = %block.hash(), %parent, "its parent is gone");
+            Ok(executed) => self.answer(Input::Executed {
+                block: block.hash(),
+                result: executed.hash(),
+                ends_epoch: executed.ends_epoch,
+            }),
+            // Its parent was dropped by a commit or a view meanwhile, or ended the epoch: nobody waits for it.
+            Err(error) if !error.is_fatal() => {
+                tracing::debug!(block = %block.hash(), %error, "not executed");
             }
             Err(error) => return Err(error),
         }
@@ -181,25 +196,40 @@ impl Executor {
         if self.ledger.checkpoint_due() {
             self.checkpoint()?;
         }
+        if self.ledger.tip().ends_epoch {
+            self.begin_epoch();
+        }
         self.show();
         Ok(())
+    }
+
+    /// R45: the certificate of the block that ended the epoch is durable; the core may vote in the next one.
+    fn begin_epoch(&self) {
+        let context = epoch_at_tip(&self.ledger);
+        tracing::info!(epoch = context.epoch.0, validators = context.set.quorum().n(), "a new epoch");
+        let me = self.seat.and_then(|key| context.set.index_of(key));
+        self.answer(Input::EpochStarted { context, me });
     }
 
     /// Tells the core and others where the pool and the chain are.
     fn show(&mut self) {
         let height = self.ledger.tip().height;
         let reader = self.ledger.reader();
-        let pending = self.pool.has_includable(height.next(), |account| next_nonce(&reader, account));
-        // `true` is told again after each commit: the core forgets it when a batch turns out empty.
-        if pending || self.pending {
+        let oldest = self.pool.includable(height.next(), |account| next_nonce(&reader, account));
+        // Told again after each commit: the core forgets it when a batch turns out empty.
+        if oldest.is_some() || self.pending {
+            let parameters = self.ledger.parameters();
+            let full = self.pool.len() >= parameters.block_transactions_max as usize
+                || self.pool.bytes() >= parameters.block_bytes_max as usize;
+            let pending = oldest.map_or(Pending::Nothing, |oldest| Pending::Some { oldest, full });
             self.answer(Input::Pending(pending));
         }
-        self.pending = pending;
+        self.pending = oldest.is_some();
         self.progress.send_replace(Progress { height, waiting: self.pool.len() });
     }
 
     fn batch(&mut self, parent: BlockHash, height: Height) {
-        let parameters = self.ledger.parameters();
+        let parameters = self.ledger.parameters_at(parent).unwrap_or_else(|| self.ledger.parameters());
         let count = parameters.block_transactions_max as usize;
         let bytes = parameters.block_bytes_max as usize;
         let transactions = match self.ledger.reader_at(parent) {
@@ -249,6 +279,19 @@ impl Executor {
             bytes <= BATCH_BYTES_MAX
         });
         some.cloned().collect()
+    }
+}
+
+/// The epoch that begins with the child of the tip, which ended the one before.
+fn epoch_at_tip(ledger: &Ledger) -> EpochContext {
+    let tip = ledger.tip();
+    EpochContext {
+        chain: ledger.reader().chain(),
+        epoch: tip.epoch,
+        set: Arc::clone(&tip.validators),
+        start_height: tip.height,
+        start_block: tip.block,
+        start_result: tip.result.hash(),
     }
 }
 

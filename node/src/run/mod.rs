@@ -18,6 +18,8 @@
 //! | `verifier.rs` | decoding and verifying frames, on a thread |
 //! | `ingest.rs` | checking transactions, on a thread |
 //! | `sync.rs` `serve.rs` | fetching from peers, answering them |
+//! | `start.rs` | opening, and the core that follows from what is on disk |
+//! | `status.rs` `evidence.rs` | what rpc shows; evidence as files |
 //! | `wire.rs` | what peers send each other |
 //!
 //! Every channel from outside is bounded. The channels between core, executor and vote journal are not, but
@@ -25,9 +27,12 @@
 //! A thread that fails stops the node: a ledger or vote journal that can't be written must not go on.
 
 mod core;
+mod evidence;
 mod executor;
 mod ingest;
 mod serve;
+mod start;
+mod status;
 mod sync;
 mod verifier;
 mod votes;
@@ -38,29 +43,25 @@ use crate::config::NodeConfig;
 use crate::error::NodeError;
 use executor::{Executor, INSERTS_WAITING_MAX, Job, Progress};
 use ingest::{Incoming, Ingest};
-use quorate_chain::ledger::{Ledger, Opened, Reader};
-use quorate_chain::{Epoch, Height, PublicKey, ValidatorIndex};
+use quorate_chain::Height;
+use quorate_chain::crypto::SecretKey;
+use quorate_chain::ledger::Reader;
 use quorate_consensus::message::EpochContext;
-use quorate_consensus::{Config, Message, Replica, SealedBlock, Tip, Verified};
 use quorate_p2p::{Event, Network, NetworkKey, PeerAddress};
-use quorate_rpc::{NodeStatus, NodeView, PeerInfo, Server as RpcServer, ServerConfig, Submission};
+use quorate_rpc::{NodeStatus, NodeView, Server as RpcServer, ServerConfig, Submission};
 use serve::Server;
+use start::Stored;
+use status::StatusTask;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use sync::Sync;
 use tokio::sync::{mpsc, oneshot, watch};
-use verifier::Verifier;
-use votes::VoteJournal;
+use verifier::{Heard, Verifier};
 
 /// Submissions of clients that wait to be checked.
 const SUBMISSIONS_WAITING_MAX: usize = 1_024;
-/// How often the list of peers in the status is renewed.
-const STATUS_EVERY: Duration = Duration::from_millis(250);
-/// Committed heights below the tip that the core is told at start, for anchors there (R17).
-const ANCESTORS: u64 = 64;
 
 /// Stops the node for a reason. The first reason counts.
 #[derive(Clone, Debug)]
@@ -73,25 +74,6 @@ impl Fatal {
     }
 }
 
-/// What is opened before the network is.
-struct Stored {
-    opened: Opened,
-    votes: VoteJournal,
-}
-
-fn open(config: &NodeConfig) -> Result<Stored, NodeError> {
-    let data = config.home.join("data");
-    let genesis = config.genesis.to_state();
-    let opened = Ledger::open(&data, &genesis)?;
-    let votes = VoteJournal::open(&data.join("journal/votes"))?;
-    let tip = opened.ledger.tip();
-    tracing::info!(
-        height = tip.height.0, block = %tip.block, replayed = opened.report.replayed,
-        uncommitted = opened.uncommitted.len(), "opened the ledger"
-    );
-    Ok(Stored { opened, votes })
-}
-
 /// Runs a validator or observer until `shutdown` is ready or something fails that must stop it.
 ///
 /// # Errors
@@ -102,7 +84,7 @@ pub(crate) async fn run_node(
 ) -> Result<(), NodeError> {
     let config = Arc::new(config);
     let for_opening = Arc::clone(&config);
-    let stored = tokio::task::spawn_blocking(move || open(&for_opening)).await;
+    let stored = tokio::task::spawn_blocking(move || start::open(&for_opening)).await;
     let stored = stored.map_err(|error| NodeError::Stopped(error.to_string()))??;
     let (network, events) = start_network(&config).await?;
     let (fatal, mut failed) = mpsc::channel(1);
@@ -150,32 +132,6 @@ struct Node {
     executor_thread: JoinHandle<()>,
 }
 
-/// The two sides of the core's and the executor's channels, made before their owners.
-struct Seat {
-    me: Option<ValidatorIndex>,
-    context: EpochContext,
-    validators: Vec<NetworkKey>,
-}
-
-impl Seat {
-    fn of(config: &NodeConfig) -> Result<Self, NodeError> {
-        let genesis = config.genesis.to_state();
-        let set = Arc::new(genesis.validators.clone());
-        let me = config.consensus_key.as_ref().and_then(|key| set.index_of(key.public()));
-        let result = genesis.result().map_err(|error| NodeError::Stopped(error.to_string()))?;
-        let validators = set.validators().iter().map(|v| NetworkKey(v.network.0)).collect();
-        let context = EpochContext {
-            chain: genesis.chain,
-            epoch: Epoch::ZERO,
-            set,
-            start_height: Height::ZERO,
-            start_block: genesis.chain.genesis_block(),
-            start_result: result.hash(),
-        };
-        Ok(Self { me, context, validators })
-    }
-}
-
 impl Node {
     fn wire(
         config: &NodeConfig,
@@ -184,23 +140,24 @@ impl Node {
         events: mpsc::Receiver<Event>,
         fatal: Fatal,
     ) -> Result<Self, NodeError> {
-        let Stored { opened, votes } = stored;
-        let Seat { me, context, validators } = Seat::of(config)?;
-        let reader = opened.reader.clone();
         let clock = Clock::start();
-        let (replica, first) = replica(config, me, &context, &opened, votes.state(), clock);
+        let (replica, first, context) = start::replica(config, &stored, clock)?;
+        let Stored { opened, votes } = stored;
+        let reader = opened.reader.clone();
+        let chain = context.chain;
+        let validators = core::network_keys(&context.set);
+        let (context_tx, context) = watch::channel(Arc::new(context));
+        let seat = config.consensus_key.as_ref().map(SecretKey::public);
         let (answer, answers) = mpsc::unbounded_channel();
         let (jobs, job_queue) = std::sync::mpsc::channel();
         let (records, record_queue) = mpsc::unbounded_channel();
         let (committed_tx, committed) = watch::channel(reader.tip().height);
         let (progress_tx, progress) = watch::channel(Progress::default());
         let (inserting, inserted) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
-        let executor = Executor::new(opened.ledger, answer.clone(), committed_tx, progress_tx, inserted);
-        let executor_thread = {
-            let fatal = fatal.clone();
-            spawn_thread("executor", move || executor.run(&job_queue, &fatal))?
-        };
-        let votes_answer = answer.clone();
+        let executor =
+            Executor::new(opened.ledger, seat, answer.clone(), committed_tx, progress_tx, inserted);
+        let (failing, votes_answer) = (fatal.clone(), answer.clone());
+        let executor_thread = spawn_thread("executor", move || executor.run(&job_queue, &failing))?;
         spawn_thread("votes", move || votes.run(record_queue, &votes_answer, &fatal))?;
         let (incoming, incoming_queue) = mpsc::channel(ingest::WAITING_MAX);
         let ingest =
@@ -211,24 +168,25 @@ impl Node {
         let (catching_up_tx, catching_up) = watch::channel(false);
         let (sync_jobs, sync_queue) = mpsc::channel(sync::JOBS_WAITING_MAX);
         let sync = Sync {
-            context: Arc::new(context.clone()),
-            validators: validators.clone(),
+            context,
             network: network.clone(),
             core: answer,
             committed: committed.clone(),
             catching_up: Arc::new(catching_up_tx),
-            observer: me.is_none(),
+            observer: replica.seat().is_none(),
         };
         tokio::spawn(sync.run(sync_queue));
-        let shown =
-            CoreStatus { view: replica.view(), primary: replica.primary(), voting: false, halted: None };
+        let shown = CoreStatus::of(&replica, Arc::clone(&validators));
         let (core_status_tx, core_status) = watch::channel(shown);
-        let signer = me.zip(config.consensus_key.clone());
         let core = Core {
             replica,
             clock,
-            signer: signer.map(|(me, key)| Signer { chain: context.chain, me, key }),
-            validators: validators.clone(),
+            signer: config.consensus_key.clone().map(|key| Signer { chain, key }),
+            validators,
+            context: context_tx,
+            peers: Vec::new(),
+            reader: reader.clone(),
+            evidence: config.home.join("data/evidence"),
             network: network.clone(),
             votes: records,
             executor: jobs.clone(),
@@ -238,10 +196,7 @@ impl Node {
         };
         let (stop_core, core_stopped) = oneshot::channel();
         let core = tokio::spawn(core.run(first, answers, message_queue, core_stopped));
-        let (status_tx, status) = watch::channel(NodeStatus::default());
-        let status_task =
-            StatusTask { me, validators, network: network.clone(), core_status, progress, catching_up };
-        tokio::spawn(status_task.run(status_tx));
+        let status = StatusTask { network: network.clone(), core_status, progress, catching_up }.start();
         let submit = submissions(incoming);
         Ok(Self {
             network,
@@ -287,48 +242,13 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinH
         .map_err(NodeError::system("cannot start a thread"))
 }
 
-fn replica(
-    config: &NodeConfig,
-    me: Option<ValidatorIndex>,
-    context: &EpochContext,
-    opened: &Opened,
-    durable: quorate_consensus::DurableState,
-    clock: Clock,
-) -> (Replica, Vec<quorate_consensus::Effect>) {
-    let parameters = config.genesis.parameters();
-    let consensus = Config {
-        context: context.clone(),
-        me,
-        window: parameters.window.into(),
-        timeout_base_ms: parameters.timeout_base_ms.into(),
-        timeout_max_ms: parameters.timeout_max_ms.into(),
-        status_ms: parameters.status_ms.into(),
-        max_ahead_ms: parameters.max_ahead_ms.into(),
-    };
-    let tip = opened.ledger.tip();
-    let start = Tip {
-        height: tip.height,
-        block: tip.block,
-        result: tip.result.hash(),
-        timestamp_ms: tip.timestamp_ms,
-        certificate: tip.certificate.clone(),
-    };
-    let heights = (tip.height.0.saturating_sub(ANCESTORS)..tip.height.0).map(Height);
-    let ancestors = heights.filter_map(|height| {
-        let committed = opened.reader.block(height).ok()??;
-        Some((height, committed.block.hash(), committed.result.hash()))
-    });
-    let bodies = opened.uncommitted.iter().cloned().filter_map(SealedBlock::new).collect();
-    Replica::start(clock.now(), consensus, durable, start, ancestors, bodies)
-}
-
 /// Starts what stands between the network and the core; gives the verified messages.
 fn start_verifier(
-    context: EpochContext,
+    context: watch::Receiver<Arc<EpochContext>>,
     events: mpsc::Receiver<Event>,
     ingest: mpsc::Sender<Incoming>,
     server: Server,
-) -> Result<mpsc::Receiver<Verified<Message>>, NodeError> {
+) -> Result<mpsc::Receiver<Heard>, NodeError> {
     let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
     let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
     let verifier = Verifier { context, core: messages, ingest: ingest.clone() };
@@ -373,57 +293,4 @@ fn submissions(ingest: mpsc::Sender<Incoming>) -> mpsc::Sender<Submission> {
         }
     });
     submit
-}
-
-/// Gathers the status that rpc shows.
-struct StatusTask {
-    me: Option<ValidatorIndex>,
-    validators: Vec<NetworkKey>,
-    network: Network,
-    core_status: watch::Receiver<CoreStatus>,
-    progress: watch::Receiver<Progress>,
-    catching_up: watch::Receiver<bool>,
-}
-
-impl StatusTask {
-    async fn run(mut self, status: watch::Sender<NodeStatus>) {
-        let mut renew = tokio::time::interval(STATUS_EVERY);
-        loop {
-            let now = self.gather();
-            status.send_if_modified(|shown| {
-                let modified = *shown != now;
-                *shown = now;
-                modified
-            });
-            tokio::select! {
-                _ = renew.tick() => {}
-                changed = self.core_status.changed() => if changed.is_err() { return },
-                changed = self.catching_up.changed() => if changed.is_err() { return },
-            }
-        }
-    }
-
-    fn gather(&self) -> NodeStatus {
-        let core = self.core_status.borrow().clone();
-        let peers = self.network.connected().into_iter().map(|key| PeerInfo {
-            network: PublicKey(key.0),
-            validator: self
-                .validators
-                .iter()
-                .position(|validator| *validator == key)
-                .and_then(|index| u16::try_from(index).ok())
-                .map(ValidatorIndex),
-        });
-        NodeStatus {
-            epoch: Epoch::ZERO,
-            view: core.view,
-            primary: core.primary,
-            me: self.me,
-            voting: core.voting,
-            catching_up: *self.catching_up.borrow(),
-            halted: core.halted,
-            peers: peers.collect(),
-            mempool_transactions: self.progress.borrow().waiting,
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::wire::{Blocks, Body, CertifiedBlock, Request};
 use quorate_chain::codec::{decode, encode};
-use quorate_chain::{BlockHash, Height, ValidatorIndex};
+use quorate_chain::{BlockHash, Height};
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, SealedBlock, Verified};
 use quorate_p2p::{Network, NetworkKey};
@@ -25,7 +25,7 @@ const OBSERVER_POLL: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SyncJob {
     /// Certified blocks up to this height.
-    Blocks { peer: Option<ValidatorIndex>, to: Height },
+    Blocks { peer: Option<NetworkKey>, to: Height },
     /// A body.
     Body(BlockHash),
 }
@@ -33,8 +33,8 @@ pub(super) enum SyncJob {
 /// The task that fetches.
 #[derive(Clone)]
 pub(super) struct Sync {
-    pub(super) context: Arc<EpochContext>,
-    pub(super) validators: Vec<NetworkKey>,
+    /// The core's epoch.
+    pub(super) context: watch::Receiver<Arc<EpochContext>>,
     pub(super) network: Network,
     pub(super) core: mpsc::UnboundedSender<Input>,
     pub(super) committed: watch::Receiver<Height>,
@@ -75,15 +75,14 @@ impl Sync {
     }
 
     /// Connected peers, the named one first.
-    fn peers(&self, first: Option<ValidatorIndex>) -> Vec<NetworkKey> {
-        let first = first.and_then(|index| self.validators.get(usize::from(index.0)).copied());
+    fn peers(&self, first: Option<NetworkKey>) -> Vec<NetworkKey> {
         let mut peers = self.network.connected();
         peers.sort_unstable_by_key(|key| Some(*key) != first);
         peers
     }
 
     /// Fetches blocks until the tip is at `to`, from one peer after the other.
-    async fn blocks(&mut self, first: Option<ValidatorIndex>, to: Height) {
+    async fn blocks(&mut self, first: Option<NetworkKey>, to: Height) {
         for peer in self.peers(first) {
             while self.tip() < to {
                 // An observer that is at the tip is not behind.
@@ -109,7 +108,7 @@ impl Sync {
         let from = self.tip().next();
         let request = encode(&Request::Blocks(from));
         let answer = self.network.request(peer, request.into()).await.map_err(|e| e.to_string())?;
-        let context = Arc::clone(&self.context);
+        let context = Arc::clone(&self.context.borrow());
         let blocks = tokio::task::spawn_blocking(move || verified(&answer, from, &context)).await;
         let blocks = blocks.map_err(|error| error.to_string())??;
         let count = blocks.len();
@@ -153,12 +152,16 @@ impl Sync {
 
 type Certified = (SealedBlock, Verified<quorate_chain::CommitCertificate>);
 
-/// Decodes an answer and checks each certificate.
+/// Decodes an answer and checks each certificate. Blocks of later epochs are left for the next answer, which
+/// is checked when their epoch has begun.
 fn verified(answer: &[u8], from: Height, context: &EpochContext) -> Result<Vec<Certified>, String> {
     let blocks = decode::<Blocks>(answer).map_err(|error| error.to_string())?;
     let mut expected = from;
     let mut checked = Vec::with_capacity(blocks.len());
     for CertifiedBlock { block, path, certificate } in blocks.into_inner() {
+        if certificate.epoch > context.epoch {
+            break;
+        }
         if block.header.height != expected || certificate.epoch != context.epoch {
             return Err(format!("a block of height {} instead of {expected}", block.header.height));
         }

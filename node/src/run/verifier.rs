@@ -3,21 +3,32 @@
 use super::ingest::Incoming;
 use super::wire::Frame;
 use bytes::Bytes;
+use quorate_chain::Epoch;
 use quorate_chain::codec::decode;
-use quorate_consensus::message::{EpochContext, verify};
+use quorate_consensus::message::{EpochContext, Invalid, verify};
 use quorate_consensus::{Message, Verified};
 use quorate_p2p::NetworkKey;
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
 
 /// Frames that wait for verification; then their streams wait.
 pub(super) const FRAMES_WAITING_MAX: usize = 1_024;
 /// Verified messages that wait for the core.
 pub(super) const MESSAGES_WAITING_MAX: usize = 4_096;
 
+/// What the core hears of its peers.
+pub(super) enum Heard {
+    /// A message that holds.
+    Message(Verified<Message>),
+    /// This peer has sent something of another epoch (R46).
+    OtherEpoch(NetworkKey, Epoch),
+}
+
 /// The verifying thread.
 pub(super) struct Verifier {
-    pub(super) context: EpochContext,
-    pub(super) core: mpsc::Sender<Verified<Message>>,
+    /// The core's epoch.
+    pub(super) context: watch::Receiver<Arc<EpochContext>>,
+    pub(super) core: mpsc::Sender<Heard>,
     pub(super) ingest: mpsc::Sender<Incoming>,
 }
 
@@ -26,17 +37,27 @@ impl Verifier {
     pub(super) fn run(self, mut frames: mpsc::Receiver<(NetworkKey, Bytes)>) {
         while let Some((from, frame)) = frames.blocking_recv() {
             match decode::<Frame>(&frame) {
-                Ok(Frame::Consensus(message)) => match verify(message, &self.context) {
-                    Ok(verified) => {
-                        if self.core.blocking_send(verified).is_err() {
-                            return;
+                Ok(Frame::Consensus(message)) => {
+                    let context = Arc::clone(&self.context.borrow());
+                    let signer = message.signer(&context).and_then(|index| context.set.get(index));
+                    if message.is_first_hand() && signer.is_none_or(|seat| seat.network.0 != from.0) {
+                        if message.epoch() != context.epoch {
+                            drop(self.core.blocking_send(Heard::OtherEpoch(from, message.epoch())));
                         }
+                        continue;
                     }
-                    Err(error) if error.is_peer_fault() => {
-                        tracing::warn!(peer = %from, %error, "refused a consensus message");
+                    let heard = match verify(message, &context) {
+                        Ok(verified) => Heard::Message(verified),
+                        Err(Invalid::Epoch(epoch)) => Heard::OtherEpoch(from, epoch),
+                        Err(error) => {
+                            tracing::warn!(peer = %from, %error, "refused a consensus message");
+                            continue;
+                        }
+                    };
+                    if self.core.blocking_send(heard).is_err() {
+                        return;
                     }
-                    Err(error) => tracing::debug!(peer = %from, %error, "passed over a consensus message"),
-                },
+                }
                 // A full queue drops them: whoever waits for them sends them again.
                 Ok(Frame::Transactions(batch)) => {
                     drop(self.ingest.try_send(Incoming::Relayed(batch.into_inner())));

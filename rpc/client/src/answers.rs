@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Of `health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// `ok`, `catching_up` or `halted`.
+    /// `ok`, `catching_up`, `record_lost` or `halted`.
     pub status: String,
     /// Why, if it is not `ok`.
     #[serde(default)]
@@ -47,6 +47,9 @@ pub struct Status {
     /// Why it has stopped taking part, if it has.
     #[serde(default)]
     pub halted: Option<String>,
+    /// Why its consensus key must not be used any more, if so.
+    #[serde(default)]
+    pub record_lost: Option<String>,
     /// How many peers it is connected to.
     pub peers: usize,
 }

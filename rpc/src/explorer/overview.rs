@@ -46,6 +46,9 @@ fn health(api: &Api) -> Markup {
     let health = api.health();
     let (class, text) = match health.status {
         HealthStatus::Ok => ("ok", "The node is up to date."),
+        HealthStatus::RecordLost => {
+            ("warn", "The node follows without voting: its vote record is not whole.")
+        }
         HealthStatus::CatchingUp => ("warn", "The node is catching up."),
         HealthStatus::Halted => ("bad", "The node is halted."),
     };

@@ -238,7 +238,7 @@ impl Worker {
         let block = Block { header, transactions: List::new(transactions).unwrap() };
         self.ledger.append_body(&block).unwrap();
         let result = self.ledger.execute(&block).unwrap();
-        let certificate = certify(&block.header, &result);
+        let certificate = certify(&block.header, &result.result);
         self.ledger.commit(block.hash(), List::default(), certificate).unwrap();
         self.committed.send_replace(block.header.height);
     }

@@ -1,15 +1,19 @@
 //! What becomes of a core's effects: the duties of a driver.
 
+use super::chart::Mark;
 use super::checker::Violation;
-use super::disk::Queue;
+use super::describe::short;
+use super::executor::Job;
 use super::mutation::Mutation;
-use super::wire::{Wire, short};
+use super::node::Standing;
+use super::wire::Wire;
 use super::world::{Event, World};
-use quorate_chain::{BlockHash, CommitCertificate, Header, ValidatorIndex};
-use quorate_consensus::message::{EpochContext, verify};
+use quorate_chain::{CommitCertificate, Epoch, Header};
+use quorate_consensus::message::verify;
 use quorate_consensus::{
-    Effect, Input, Message, Outgoing, PersistId, Record, SealedBlock, Unsigned, Verified,
+    Effect, Input, Lost, Message, OldEpoch, Outgoing, Peer, SealedBlock, Unsigned, Verified,
 };
+use std::sync::Arc;
 
 /// How late votes leave under the mutation of that name, milliseconds.
 const LATE_MAX_MS: u64 = 1_500;
@@ -17,68 +21,46 @@ const LATE_MAX_MS: u64 = 1_500;
 const BODY_LATE_MAX_MS: u64 = 5_000;
 /// How long a process that crashed at an effect is down at most, milliseconds.
 const FLAKY_DOWN_MAX_MS: u64 = 800;
+/// Its kind, for counting.
+const FLAKY: &str = "crashes at any effect";
 
-/// An answer of a node's own driver.
+/// Something that a node's driver does later.
 pub(super) enum Answer {
-    Input(Input),
-    /// So many records are durable; told to the core under this number, or not.
-    Synced(usize, Option<PersistId>),
-    BodySynced(BlockHash, bool),
-    BlocksSynced(usize),
+    Input(Box<Input>),
     Pending,
     /// A message leaves only now.
-    Send(Outgoing),
+    Send(Box<Outgoing>),
+    /// A body is stored only now.
+    Store(SealedBlock),
 }
 
 impl World {
     pub(super) fn answer(&mut self, node: usize, start: u64, answer: Answer) -> Result<(), Violation> {
-        if self.nodes[node].start != start || self.nodes[node].replica.is_none() {
+        if self.nodes[node].start != start {
             return Ok(());
         }
         match answer {
-            Answer::Input(input) => self.step(node, input),
-            Answer::Synced(count, told) => {
-                self.nodes[node].disk.sync_records(count);
-                if let Some((_, down_ms)) = self.nodes[node].crash_at_persist.take_if(|(synced, _)| *synced) {
-                    self.crash(node, down_ms);
-                    return Ok(());
-                }
-                told.map_or(Ok(()), |id| self.step(node, Input::Persisted(id)))
-            }
-            Answer::BodySynced(hash, told) => {
-                self.nodes[node].disk.sync_body(hash);
-                if told { self.step(node, Input::BodyStored(hash)) } else { Ok(()) }
-            }
-            Answer::BlocksSynced(count) => {
-                self.nodes[node].disk.sync_blocks(count);
-                Ok(())
-            }
+            Answer::Input(input) => self.step(node, *input),
             Answer::Pending => self.tell_pending(node),
-            Answer::Send(outgoing) => self.broadcast(node, outgoing),
+            Answer::Send(outgoing) => self.broadcast(node, *outgoing),
+            Answer::Store(block) => self.push_job(node, Job::Store(block, false)),
         }
     }
 
-    fn reply_at(&mut self, node: usize, time_ms: u64, answer: Answer) {
+    pub(super) fn reply(&mut self, node: usize, delay_ms: u64, answer: Answer) {
         let start = self.nodes[node].start;
-        self.at(time_ms, Event::Answer { node, start, answer });
+        self.after(delay_ms, Event::Answer { node, start, answer });
     }
 
-    fn reply(&mut self, node: usize, delay_ms: u64, answer: Answer) {
-        self.reply_at(node, self.now_ms + delay_ms, answer);
+    pub(super) fn pending_later(&mut self, node: usize) {
+        self.reply(node, 0, Answer::Pending);
     }
 
     fn mutated(&self, mutation: Mutation) -> bool {
         self.settings.mutation == Some(mutation)
     }
 
-    /// When a sync that is asked for now is done.
-    fn synced_at(&mut self, node: usize, queue: Queue) -> u64 {
-        let queue = if self.one_disk { Queue::Votes } else { queue };
-        let sync_ms = self.nodes[node].sync_ms(self.now_ms, &mut self.random);
-        self.nodes[node].disk.done_at(queue, self.now_ms, sync_ms)
-    }
-
-    /// Carries out effects in order, until the process crashes.
+    /// Carries out effects in order, until the process ends.
     pub(super) fn carry_out(&mut self, node: usize, effects: Vec<Effect>) -> Result<(), Violation> {
         let start = self.nodes[node].start;
         for effect in effects {
@@ -86,13 +68,17 @@ impl World {
                 // In the middle of a broadcast some have it and some do not.
                 if let Effect::Broadcast(outgoing) = effect {
                     self.outgoing(node, outgoing, |world, wire| {
-                        let reached = world.random.next();
-                        let some = (0..world.nodes.len()).filter(|to| *to != node && reached >> to & 1 == 1);
-                        some.for_each(|to| world.send(node, to, wire.clone()));
+                        for to in world.validators(node) {
+                            if world.random.chance(50) {
+                                world.send(node, to, wire.clone());
+                            }
+                        }
                     })?;
                 }
                 let down_ms = self.random.between(5, FLAKY_DOWN_MAX_MS);
-                self.crash(node, down_ms);
+                if self.crash(node, down_ms) {
+                    self.fired(FLAKY);
+                }
                 return Ok(());
             }
             self.effect(node, effect)?;
@@ -106,93 +92,87 @@ impl World {
     fn effect(&mut self, node: usize, effect: Effect) -> Result<(), Violation> {
         match effect {
             Effect::Persist(id, record) => self.persist(node, id, record),
-            Effect::StoreBody(block) => self.store_body(node, &block),
+            Effect::StoreBody(block) => self.store_body(node, block),
             Effect::Broadcast(outgoing) => {
                 let vote = matches!(&outgoing, Outgoing::Own(Unsigned::Prepare(_) | Unsigned::Commit(_)));
                 if vote && self.mutated(Mutation::LateVotes) {
                     let delay = self.random.below(LATE_MAX_MS);
-                    self.reply(node, delay, Answer::Send(outgoing));
+                    self.reply(node, delay, Answer::Send(Box::new(outgoing)));
                     return Ok(());
                 }
-                return self.broadcast(node, outgoing);
+                self.broadcast(node, outgoing)
             }
-            Effect::Send(ValidatorIndex(to), outgoing) => {
-                return self.outgoing(node, outgoing, |world, wire| world.send(node, usize::from(to), wire));
-            }
-            Effect::Sign(unsigned) => drop(self.sign(node, unsigned)),
-            Effect::Validate(block) => {
-                let valid = self.nodes[node].is_valid(&block);
-                if !valid {
-                    self.note(|| format!("{node} finds h{} {} invalid", block.height(), short(block.hash())));
+            Effect::Send(seat, outgoing) => match self.roster.node(self.epoch(node), seat) {
+                Some(to) => self.outgoing(node, outgoing, |world, wire| world.send(node, to, wire)),
+                None => {
+                    Err(Violation(format!("driver: node {node} sends to seat {seat}, which is nobody's")))
                 }
-                let delay = self.random.below(4);
-                self.reply(node, delay, Answer::Input(Input::Validated { block: block.hash(), valid }));
+            },
+            Effect::Sign(unsigned) => {
+                self.sign(node, unsigned);
+                Ok(())
             }
-            Effect::Execute(block) => return self.execute(node, &block),
-            Effect::Commit { block, certificate, path } => {
-                return self.commit(node, block, certificate, &path);
-            }
-            Effect::RequestBatch { parent, .. } => {
-                let transactions = self.nodes[node].batch(parent);
-                let delay = self.random.below(4);
-                self.reply(node, delay, Answer::Input(Input::Batch { parent, transactions }));
-            }
-            Effect::FetchBlock(hash) => self.send_all(node, &Wire::WantBody(hash)),
+            Effect::Validate(block) => self.push_job(node, Job::Validate(block)),
+            Effect::Execute(block) => self.push_job(node, Job::Execute(block)),
+            Effect::Commit { block, certificate, path } => self.commit(node, block, certificate, path),
+            Effect::RequestBatch { parent, height } => self.push_job(node, Job::Batch(parent, height)),
+            Effect::Discard(block) => self.push_job(node, Job::Discard(block)),
+            effect => self.ask_or_report(node, effect),
+        }
+    }
+
+    /// Effects that ask others for something, or say that something is wrong.
+    fn ask_or_report(&mut self, node: usize, effect: Effect) -> Result<(), Violation> {
+        match effect {
+            Effect::FetchBlock(hash) => self.send_to_validators(node, &Wire::WantBody(hash)),
             Effect::Sync { peer, .. } => {
-                let after = self.nodes[node].height();
-                self.send(node, usize::from(peer.0), Wire::WantBlocks(after));
+                let above = self.nodes[node].height();
+                if let Some(to) = self.roster.node(self.epoch(node), peer) {
+                    self.send(node, to, Wire::WantBlocks(above));
+                }
+            }
+            Effect::SyncWithPeer { peer: Peer(peer) } => {
+                let above = self.nodes[node].height();
+                self.send(node, peer as usize, Wire::WantBlocks(above));
+            }
+            Effect::ShowEpochEnd { peer: Peer(peer), epoch } => {
+                return self.show_epoch_end(node, peer as usize, epoch);
             }
             Effect::RelayTransactions => {
-                let waiting: Vec<_> = self.nodes[node].pool().cloned().collect();
+                let waiting = self.executor(node).map(|executor| executor.relayed()).unwrap_or_default();
                 if !waiting.is_empty() {
-                    self.send_all(node, &Wire::Transactions(waiting));
+                    self.send_to_validators(node, &Wire::Transactions(waiting.into()));
                 }
             }
+            Effect::ReleaseOldEpoch(old) => self.release_old_epoch(node, old),
+            Effect::RecordLost(lost) => return self.record_lost(node, lost),
             Effect::Evidence(evidence) => {
-                return Err(Violation(format!("S4: evidence against an honest node: {evidence:?}")));
+                let accused = self.roster.node(evidence.epoch(), evidence.accused());
+                if accused.is_none_or(|accused| self.nodes[accused].standing == Standing::Honest) {
+                    return Err(Violation(format!("S4: evidence against an honest node: {evidence:?}")));
+                }
+                self.fired("evidence of a double signature");
             }
             Effect::ResultsDiffer(votes) => return Err(Violation(format!("S2: results differ: {votes:?}"))),
             Effect::Halted(halt) => return Err(Violation(format!("S1: node {node} halted: {halt}"))),
+            _ => {}
         }
         Ok(())
     }
 
-    fn persist(&mut self, node: usize, id: PersistId, record: Record) {
-        let count = self.nodes[node].disk.write_record(record);
-        if let Some((_, down_ms)) = self.nodes[node].crash_at_persist.take_if(|(synced, _)| !*synced) {
-            self.crash(node, down_ms);
-            return;
-        }
-        let done = self.synced_at(node, Queue::Votes);
-        if self.mutated(Mutation::SendBeforePersist) {
-            self.reply(node, 0, Answer::Input(Input::Persisted(id)));
-            self.reply_at(node, done, Answer::Synced(count, None));
-        } else {
-            self.reply_at(node, done, Answer::Synced(count, Some(id)));
-        }
+    /// The epoch that a node is in.
+    pub(super) fn epoch(&self, node: usize) -> Epoch {
+        self.nodes[node].replica().map_or(Epoch::ZERO, quorate_consensus::Replica::epoch)
     }
 
-    fn store_body(&mut self, node: usize, block: &SealedBlock) {
-        self.nodes[node].disk.write_body(block);
-        let hash = block.hash();
+    fn store_body(&mut self, node: usize, block: SealedBlock) -> Result<(), Violation> {
         if self.mutated(Mutation::BodyBeforePersist) {
             let late = self.random.below(BODY_LATE_MAX_MS);
-            self.reply(node, 0, Answer::Input(Input::BodyStored(hash)));
-            self.reply(node, late, Answer::BodySynced(hash, false));
-        } else {
-            let done = self.synced_at(node, Queue::Bodies);
-            self.reply_at(node, done, Answer::BodySynced(hash, true));
+            self.reply(node, 0, Answer::Input(Box::new(Input::BodyStored(block.hash()))));
+            self.reply(node, late, Answer::Store(block));
+            return Ok(());
         }
-    }
-
-    fn execute(&mut self, node: usize, block: &SealedBlock) -> Result<(), Violation> {
-        let Some(result) = self.nodes[node].execute(block) else {
-            let height = block.height();
-            return Err(Violation(format!("driver: node {node} executes {height} before its parent")));
-        };
-        let done = self.nodes[node].executed_at(self.now_ms, &mut self.random);
-        self.reply_at(node, done, Answer::Input(Input::Executed { block: block.hash(), result }));
-        Ok(())
+        self.push_job(node, Job::Store(block, true))
     }
 
     fn commit(
@@ -200,37 +180,64 @@ impl World {
         node: usize,
         block: SealedBlock,
         certificate: CommitCertificate,
-        path: &[Header],
+        path: Vec<Header>,
     ) -> Result<(), Violation> {
         let (height, hash) = (block.height(), block.hash());
         self.hash(&[node as u64, height.0], &hash.0);
-        self.note(|| format!("{node} commits h{height} {}", short(hash)));
-        if height != self.nodes[node].height().next() {
-            return Err(Violation(format!("driver: node {node} commits {height} out of order")));
-        }
-        let Some((result, count)) = self.nodes[node].commit(block.clone(), certificate.clone()) else {
+        self.note(Mark::Commit(node), || format!("commits h{height} {}", short(hash)));
+        let Some(result) = self.executor(node).and_then(|executor| executor.result(hash)) else {
             return Err(Violation(format!("driver: node {node} commits {height} before it is executed")));
         };
-        self.checker.committed(node, (&block, result), &certificate, path)?;
+        self.checker.committed(node, (&block, result), &certificate, &path)?;
         if height.0 > self.outcome.commits_ms.len() as u64 {
             self.outcome.commits_ms.push(self.now_ms);
         }
-        let done = self.synced_at(node, Queue::Blocks);
-        self.reply_at(node, done, Answer::BlocksSynced(count));
-        self.reply(node, 0, Answer::Pending);
+        self.push_job(node, Job::Commit(block, certificate, path))
+    }
+
+    /// R46: whoever is behind is shown the C that ended its epoch.
+    fn show_epoch_end(&mut self, node: usize, peer: usize, epoch: Epoch) -> Result<(), Violation> {
+        let reader = self.executor(node).map(|executor| executor.reader().clone());
+        match reader.map(|reader| reader.epoch_end(epoch)) {
+            Some(Ok(Some(committed))) => {
+                let message = Message::Certificate(Arc::new(committed.certificate.clone()));
+                self.outgoing(node, Outgoing::Signed(message), |world, wire| world.send(node, peer, wire))
+            }
+            Some(Err(error)) => self.storage_failed(node, &error),
+            _ => Ok(()),
+        }
+    }
+
+    /// R46: from now on the node could not sign with the key of an earlier epoch.
+    fn release_old_epoch(&mut self, node: usize, old: OldEpoch) {
+        if old == OldEpoch::Key {
+            let epoch = self.epoch(node);
+            self.note(Mark::At(node), || format!("erases the keys of epochs below {epoch}"));
+            self.nodes[node].keys_erased_below = epoch;
+        }
+    }
+
+    fn record_lost(&mut self, node: usize, lost: Lost) -> Result<(), Violation> {
+        if self.nodes[node].standing == Standing::Honest {
+            return Err(Violation(format!("R47: node {node} takes its whole record for lost: {lost}")));
+        }
+        self.fired("old disk noticed");
+        self.note(Mark::At(node), || format!("has lost its record: {lost}"));
         Ok(())
     }
 
-    /// Signs with the own key; a copy comes back as an input.
-    fn sign(&mut self, node: usize, unsigned: Unsigned) -> Message {
-        let message = self.nodes[node].signer.sign(unsigned);
+    /// Signs with the key of the message's epoch, if the node has it; a copy comes back as an input.
+    fn sign(&mut self, node: usize, unsigned: Unsigned) -> Option<Message> {
+        let epoch = self.epoch(node);
+        let seat = self.roster.seat(epoch, node).filter(|_| self.nodes[node].holds_key(epoch))?;
+        let message = self.nodes[node].signer.sign(seat, unsigned);
         let own = Input::Message(Verified::vouched(message.clone()));
-        self.reply(node, 0, Answer::Input(own));
-        message
+        self.reply(node, 0, Answer::Input(Box::new(own)));
+        Some(message)
     }
 
     fn broadcast(&mut self, node: usize, outgoing: Outgoing) -> Result<(), Violation> {
-        self.outgoing(node, outgoing, |world, wire| world.send_all(node, &wire))
+        self.outgoing(node, outgoing, |world, wire| world.send_to_validators(node, &wire))
     }
 
     /// Signs what is to be signed, shows it to the checker, verifies it as each receiver would, and sends it.
@@ -242,33 +249,27 @@ impl World {
     ) -> Result<(), Violation> {
         let message = match outgoing {
             Outgoing::Own(unsigned) => self.sign(node, unsigned),
-            Outgoing::Signed(message) => message,
+            Outgoing::Signed(message) => Some(message),
         };
-        if signer(&message, &self.context) == Some(node) {
-            self.checker.signed(node, &message)?;
+        let Some(message) = message else { return Ok(()) };
+        let Some(context) = self.contexts.get(message.epoch().0 as usize) else {
+            return Err(Violation(format!(
+                "driver: node {node} sends something of an epoch that nobody is in"
+            )));
+        };
+        let signer = message.signer(context);
+        let own = self.roster.seat(context.epoch, node).map(|(seat, _)| seat);
+        if let Some(seat) = signer.filter(|signer| Some(*signer) == own) {
+            let honest = self.nodes[node].standing == Standing::Honest;
+            self.checker.signed(seat, &message, honest)?;
         }
         let verified = if self.settings.verify {
-            verify(message, &self.context)
+            verify(message, context)
                 .map_err(|error| Violation(format!("driver: an honest message is refused: {error}")))?
         } else {
             Verified::vouched(message)
         };
-        send(self, Wire::Consensus(verified));
+        send(self, Wire::Consensus(Arc::new(verified)));
         Ok(())
     }
-}
-
-/// Whose signature is on a message.
-fn signer(message: &Message, context: &EpochContext) -> Option<usize> {
-    let primary = |view| context.set.primary(context.epoch, view);
-    let index = match message {
-        Message::Proposal(p) => primary(p.view),
-        Message::NewView(n) => primary(n.contents.view),
-        Message::Prepare(vote) => vote.signer,
-        Message::Commit(vote) => vote.signer,
-        Message::Ask(ask) => ask.signer,
-        Message::ViewChange(v) => v.claims.signer,
-        Message::Status(_) | Message::Certificate(_) => return None,
-    };
-    Some(usize::from(index.0))
 }

@@ -1,49 +1,68 @@
-//! A seeded network of consensus cores in virtual time: one number decides everything that happens.
+//! A seeded network of nodes in virtual time: one number decides everything that happens.
 //!
 //! ```text
-//!   seed ─► Plan (faults) ─► World: queue of events by virtual time ─► SimNode: core + disk + executor
-//!                              │  ▲ weather                               │
-//!                              └──┴──────────── Checker ◄── signed, committed ┘
+//!   seed ─► Plan (faults, set changes) ─► World: queue of events by virtual time ─► SimNode: core, executor, votes
+//!                                           │  ▲ weather                               │        └─ Storage: MemDisk
+//!                                           └──┴──────────── Checker ◄── signed, committed ┘
 //! ```
 //!
 //! | file | what |
 //! | --- | --- |
 //! | `settings.rs` | what a run is made of beside its seed, and what became of it |
+//! | `scenario.rs` | plans with a name |
 //! | `mutation.rs` | known mistakes, made by the driver on purpose, that the checker must find |
 //! | `random.rs` | the generator behind every choice |
-//! | `plan.rs` | which faults happen when |
+//! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
+//! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
-//! | `disk.rs` | what survives a crash |
-//! | `node.rs` | one replica with its disk, its pool and a small deterministic executor |
+//! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
+//! | `votes.rs` | the vote journal |
+//! | `executor.rs` | ledger and pool, and the jobs that wait for them |
+//! | `node.rs` | one node: its process, what is left when that ends, what is wrong with it |
 //! | `signing.rs` | real signatures, or keyed hashes in their place |
-//! | `clients.rs` | who submits transactions, again and again until they are committed |
+//! | `clients.rs` | accounts and who submits transactions, again and again until they are committed |
 //! | `world.rs` | the clock and the queue of events: safety phase, healing, liveness phase |
 //! | `effects.rs` | what becomes of a core's effects |
-//! | `wire.rs` | what goes over the network and how it is taken in |
-//! | `checker.rs` | what must never happen |
+//! | `jobs.rs` | what the executor and the vote journal do, and when it is durable |
+//! | `faults.rs` | faults as they happen, crashes and starts |
+//! | `wire.rs` `describe.rs` | what goes over the network, how it is taken in, in words |
+//! | `chart.rs` | a run as a sequence diagram |
+//! | `checker/` | what must never happen |
 //!
-//! A run goes through a phase with faults, is healed (all are up but those that are silent for ever, nothing
+//! A run goes through a phase with faults, is healed (all are up but those that are faulty for ever, nothing
 //! is lost), and must then commit every submitted transaction everywhere within a bound. The checker sees
-//! everything that anybody signed, whether or not it arrived. The cores are the real ones. The executor
-//! chains hashes; the ledger has tests of its own.
+//! everything that anybody signed, whether or not it arrived. Cores, ledgers, pools and journals are the real
+//! ones; network, clocks and disks are simulated.
 
+mod chart;
 mod checker;
 mod clients;
-mod disk;
+mod describe;
 mod effects;
+mod executor;
+mod fault;
+mod faults;
+mod jobs;
 mod mutation;
 mod node;
 mod plan;
 mod random;
+mod roster;
+mod scenario;
 mod settings;
 mod signing;
+mod storage;
+mod votes;
 mod weather;
 mod wire;
 mod world;
 
 pub use checker::Violation;
+pub use fault::{Fault, Nodes};
 pub use mutation::Mutation;
-pub use plan::{Fault, Plan};
+pub use plan::Plan;
 pub use random::Random;
+pub use roster::SetChangePlan;
+pub use scenario::Scenario;
 pub use settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
-pub use world::{run, run_plan};
+pub use world::{run, run_plan, run_scenario};

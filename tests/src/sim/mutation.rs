@@ -1,9 +1,11 @@
 //! Known mistakes that the driver makes on purpose: a checker that does not find them proves nothing.
 //!
-//! That a restart forgets single votes is not among them: with an honest primary, whose lease keeps it from
-//! proposing twice (R10), nobody is ever offered a second block for a slot.
+//! A restart that forgets would be found out by the other replicas (R47), so those that forget also vote
+//! unasked. That a restart forgets single votes is not among them: with an honest primary, whose lease keeps
+//! it from proposing twice (R10), nobody is ever offered a second block for a slot.
 
-use quorate_consensus::{DurableState, Record};
+use quorate_chain::View;
+use quorate_consensus::DurableState;
 
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub enum Mutation {
     BodyBeforePersist,
     /// Votes and view changes leave the process some time after the core has let them go (R13).
     LateVotes,
-    /// A restart keeps nothing of the vote journal, and votes at once (R47).
+    /// A restart keeps nothing of the vote journal (R47).
     RestartForgetsAll,
     /// A restart forgets that a view was asked for (R14).
     RestartForgetsViewChange,
@@ -54,23 +56,29 @@ impl Mutation {
         }
     }
 
-    /// What a restarted process makes of its records.
-    pub(super) fn recall(mutation: Option<Self>, records: impl Iterator<Item = Record>) -> DurableState {
-        let mut state = DurableState::default();
-        for record in records {
-            let forgotten = match mutation {
-                Some(Self::RestartForgetsAll) => !matches!(record, Record::Start(_)),
-                Some(Self::RestartForgetsViewChange) => matches!(record, Record::ViewChange(_)),
-                Some(Self::RestartForgetsView) => matches!(record, Record::Entered(_)),
-                Some(Self::RestartForgetsLease) => matches!(record, Record::Lease(..)),
-                _ => false,
-            };
-            if !forgotten {
-                state.apply(record);
+    /// Whether the others would notice it if they were asked.
+    pub(super) const fn votes_unasked(self) -> bool {
+        !matches!(self, Self::BodyBeforePersist | Self::LateVotes)
+    }
+
+    /// What a restarted process makes of its vote journal.
+    pub(super) fn forget(self, mut state: DurableState) -> DurableState {
+        match self {
+            Self::RestartForgetsAll => {
+                state = DurableState { epoch: state.epoch, starts: state.starts, ..DurableState::default() };
             }
-        }
-        if mutation == Some(Self::RestartForgetsPrepared) {
-            state.highest_prepared = None;
+            Self::RestartForgetsViewChange => state.view_change = None,
+            Self::RestartForgetsPrepared => state.highest_prepared = None,
+            Self::RestartForgetsView if state.view > View::ZERO => {
+                (state.view, state.new_view, state.lease) = (View::ZERO, None, None);
+                state.prepares.clear();
+                state.commits.clear();
+            }
+            Self::RestartForgetsLease => state.lease = None,
+            Self::RestartForgetsView
+            | Self::SendBeforePersist
+            | Self::BodyBeforePersist
+            | Self::LateVotes => {}
         }
         state
     }

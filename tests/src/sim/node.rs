@@ -1,242 +1,290 @@
-//! One simulated node: the core, its disk, its pool, an executor that chains hashes.
+//! One simulated node: what it is while it runs, what is left when it does not, and what is wrong with it.
 
-use super::disk::{Committed, Disk};
+use super::clients;
+use super::executor::Executor;
 use super::mutation::Mutation;
 use super::random::Random;
-use super::settings::{TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
+use super::roster::Roster;
+use super::settings::{Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
 use super::signing::Signer;
-use quorate_chain::{
-    BlockHash, CommitCertificate, Height, ResultHash, TimestampMs, Transaction, TransactionId, ValidatorIndex,
-};
+use super::storage::Storage;
+use super::votes::VoteJournal;
+use quorate_chain::ledger::journal::PowerLoss;
+use quorate_chain::ledger::{GenesisState, LedgerError};
+use quorate_chain::validator::SetChange;
+use quorate_chain::{Epoch, Height, ResultHash, TimestampMs};
 use quorate_consensus::message::EpochContext;
-use quorate_consensus::{Config, Effect, Now, Replica, SealedBlock, Time, Tip};
-use std::collections::{BTreeMap, BTreeSet};
+use quorate_consensus::{Config, Effect, Now, PersistId, Record, Replica, SealedBlock, Time, Tip};
 
 /// How often things are sent again in the simulator.
-const STATUS_MS: u64 = 100;
+const STATUS_MS: u64 = 150;
 /// How far a block's time may be ahead in the simulator.
 const MAX_AHEAD_MS: u64 = 2_000;
+/// How long a primary waits for more transactions in the simulator.
+const BATCH_WAIT_MS: u64 = 5;
 /// What the wall clocks show at the start.
 const CLOCK_START_MS: u64 = 1_700_000_000_000;
-/// Transactions of a block.
-const BATCH_MAX: usize = 4;
+const HOUR_MS: u64 = 3_600_000;
+/// A clock's rate is in millionths.
+const MILLION: u64 = 1_000_000;
+/// Committed heights below the tip that the core is told at start (R17).
+const ANCESTORS: u64 = 64;
+
+/// Records on their way to the disk: those of the running sync have been written, the others wait for it.
+pub(super) struct VoteWriter {
+    pub(super) journal: VoteJournal,
+    pub(super) waiting: Vec<(PersistId, Record)>,
+    pub(super) syncing: Option<PersistId>,
+}
+
+/// What is gone when the process ends.
+pub(super) struct Process {
+    pub(super) replica: Replica,
+    pub(super) executor: Executor,
+    pub(super) votes: VoteWriter,
+    /// For when the next tick is scheduled.
+    pub(super) tick_at: Option<u64>,
+}
+
+/// What is ordered to go wrong with a node's disk; the error that follows is the plan's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DiskFault {
+    /// Full until then.
+    Full(u64),
+    /// Its next sync fails; the node is down for so long.
+    Sync(u64),
+    /// The power goes in the middle of an operation, for so long.
+    PowerCut(u64),
+}
+
+/// What takes up to so long until then, instead of what it usually takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slowness {
+    pub(super) max_ms: u64,
+    pub(super) until_ms: u64,
+    /// Whether anything has felt it.
+    pub(super) felt: bool,
+}
+
+impl Slowness {
+    /// How long something takes that begins now, and whether it is the first to be slow.
+    pub(super) fn draw(&mut self, now_ms: u64, usual_ms: u64, random: &mut Random) -> (u64, bool) {
+        let slow = now_ms < self.until_ms;
+        let takes_ms = random.below(if slow { self.max_ms } else { usual_ms });
+        (takes_ms, slow && !std::mem::replace(&mut self.felt, true))
+    }
+}
+
+/// Whether a node counts among the faulty ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Honest,
+    /// Its disk is an old one: it may sign again what it does not know of.
+    OldDisk,
+    /// Its disk was wiped: it never votes again with its key.
+    Wiped,
+    /// A bit of its disk has turned: nothing is known until it starts.
+    BitFlip {
+        /// Whether it is wiped then.
+        wiped: bool,
+    },
+    /// Its disk is damaged: it stays down.
+    Damaged,
+}
 
 pub(super) struct SimNode {
     pub(super) index: usize,
-    config: Config,
     pub(super) signer: Signer,
     /// `None` while the process is down.
-    pub(super) replica: Option<Replica>,
+    pub(super) process: Option<Process>,
     /// Which start of the process; answers to an earlier one are void.
     pub(super) start: u64,
-    pub(super) disk: Disk,
-    /// Results of committed blocks and of tentative executions.
-    results: BTreeMap<BlockHash, ResultHash>,
-    pool: BTreeMap<TransactionId, Transaction>,
-    committed: BTreeSet<TransactionId>,
-    /// What the core was told of the pool last.
-    pub(super) told_pending: bool,
-    /// For when the next tick is scheduled.
-    pub(super) tick_at: Option<u64>,
+    pub(super) storage: Storage,
+    pub(super) backup: Option<(Storage, Height)>,
+    pub(super) standing: Standing,
+    /// What must be there after any crash: the last height and vote record that were said to be durable.
+    pub(super) durable: (Height, u64),
+    /// R46: the key of an epoch below this one is erased, if it is another than that of this one.
+    pub(super) keys_erased_below: Epoch,
     /// Crash at the next persist point: whether the record becomes durable, and for how long.
     pub(super) crash_at_persist: Option<(bool, u64)>,
-    /// A sync takes up to so long, until then.
-    pub(super) slow_disk: (u64, u64),
-    /// An execution takes up to so long, until then.
-    pub(super) slow_executor: (u64, u64),
-    executor_busy_until_ms: u64,
+    pub(super) disk_fault: Option<DiskFault>,
+    pub(super) slow_disk: Slowness,
+    pub(super) slow_executor: Slowness,
+    /// Until when the one disk is busy.
+    pub(super) disk_busy_until_ms: u64,
     pub(super) skew_ms: i64,
+    /// How much faster its clocks run, millionths.
+    pub(super) drift: i64,
 }
 
 impl SimNode {
-    pub(super) fn new(index: u16, context: EpochContext, window: u64, real_signatures: bool) -> Self {
-        let signer = Signer::new(context.chain, ValidatorIndex(index), real_signatures);
-        let config = Config {
-            context,
-            me: Some(ValidatorIndex(index)),
-            window,
-            timeout_base_ms: TIMEOUT_BASE_MS,
-            timeout_max_ms: TIMEOUT_MAX_MS,
-            status_ms: STATUS_MS,
-            max_ahead_ms: MAX_AHEAD_MS,
-        };
+    pub(super) fn new(index: usize, settings: &Settings, random: &mut Random) -> Self {
         Self {
-            index: usize::from(index),
-            config,
-            signer,
-            replica: None,
+            index,
+            signer: Signer::new(settings.verify),
+            process: None,
             start: 0,
-            disk: Disk::default(),
-            results: BTreeMap::new(),
-            pool: BTreeMap::new(),
-            committed: BTreeSet::new(),
-            told_pending: false,
-            tick_at: None,
+            storage: Storage::new(random.next(), settings.replicas),
+            backup: None,
+            standing: Standing::Honest,
+            durable: (Height::ZERO, 0),
+            keys_erased_below: Epoch::ZERO,
             crash_at_persist: None,
-            slow_disk: (0, 0),
-            slow_executor: (0, 0),
-            executor_busy_until_ms: 0,
+            disk_fault: None,
+            slow_disk: Slowness::default(),
+            slow_executor: Slowness::default(),
+            disk_busy_until_ms: 0,
             skew_ms: 0,
+            drift: 0,
         }
+    }
+
+    pub(super) const fn replica(&self) -> Option<&Replica> {
+        match &self.process {
+            Some(process) => Some(&process.replica),
+            None => None,
+        }
+    }
+
+    pub(super) fn executor(&self) -> Option<&Executor> {
+        self.process.as_ref().map(|process| &process.executor)
+    }
+
+    const fn rate(&self) -> u64 {
+        MILLION.saturating_add_signed(self.drift)
     }
 
     pub(super) fn now(&self, time_ms: u64) -> Now {
-        let clock = (CLOCK_START_MS + time_ms).saturating_add_signed(self.skew_ms);
-        Now { time: Time(time_ms), clock: TimestampMs(clock) }
+        let own = time_ms * self.rate() / MILLION;
+        let clock = (CLOCK_START_MS + own).saturating_add_signed(self.skew_ms);
+        Now { time: Time(own), clock: TimestampMs(clock) }
     }
 
-    /// Starts from the disk.
-    pub(super) fn boot(
-        &mut self,
+    /// When this node's clock shows a time.
+    pub(super) const fn when(&self, own: Time) -> u64 {
+        (own.0 * MILLION).div_ceil(self.rate())
+    }
+
+    /// Whether this node may vote with this key in that epoch (R46, R47).
+    pub(super) fn holds_key(&self, epoch: Epoch) -> bool {
+        self.standing != Standing::Wiped && epoch >= self.keys_erased_below
+    }
+
+    /// Starts from the disk, as a node does; `contexts` are those of the epochs so far.
+    pub(super) fn open(
+        &self,
         time_ms: u64,
-        mutation: Option<Mutation>,
-        random: &mut Random,
-    ) -> Vec<Effect> {
-        self.start += 1;
-        (self.told_pending, self.tick_at, self.executor_busy_until_ms) = (false, None, 0);
-        let context = &self.config.context;
-        self.results = BTreeMap::from([(context.start_block, context.start_result)]);
-        self.committed.clear();
-        let mut ancestors = Vec::new();
-        for Committed { block, result, .. } in self.disk.blocks() {
-            self.results.insert(block.hash(), *result);
-            self.committed.extend(block.block().transactions.iter().map(Transaction::id));
-            ancestors.push((block.height(), block.hash(), *result));
+        settings: &Settings,
+        start: &Start,
+        config: impl FnOnce(Epoch) -> Option<Config>,
+    ) -> Result<Option<(Process, Vec<Effect>)>, LedgerError> {
+        let (mut opened, journal) = self.storage.open(&start.genesis)?;
+        let tip = opened.ledger.tip().clone();
+        for (height, change) in start.changes.iter().filter(|(height, _)| *height > tip.height) {
+            opened.ledger.schedule_set_change(*height, change.clone());
         }
-        let tip = match self.disk.blocks().last() {
-            Some(Committed { block, certificate, result }) => Tip {
-                height: block.height(),
-                block: block.hash(),
-                result: *result,
-                timestamp_ms: block.header().timestamp_ms,
-                certificate: Some(certificate.clone()),
-            },
-            None => Tip {
-                height: Height::ZERO,
-                block: context.start_block,
-                result: context.start_result,
-                timestamp_ms: TimestampMs(0),
-                certificate: None,
-            },
+        let Some(config) = config(tip.epoch) else { return Ok(None) };
+        let start_tip = Tip {
+            height: tip.height,
+            block: tip.block,
+            result: tip.result.hash(),
+            timestamp_ms: tip.timestamp_ms,
+            certificate: tip.certificate.clone(),
         };
-        let durable = self.disk.recall(mutation, random.chance(30));
-        let bodies = self.disk.bodies().cloned().collect();
+        let mut ancestors = Vec::new();
+        for height in (tip.height.0.saturating_sub(ANCESTORS)..tip.height.0).map(Height) {
+            if let Some(committed) = opened.reader.block(height)? {
+                ancestors.push((height, committed.block.hash(), committed.result.hash()));
+            }
+        }
+        let uncommitted = std::mem::take(&mut opened.uncommitted);
+        let bodies = uncommitted.into_iter().filter_map(SealedBlock::new).collect();
+        let durable = journal.recall(settings.mutation);
         let now = self.now(time_ms);
-        let (replica, effects) = Replica::start(now, self.config.clone(), durable, tip, ancestors, bodies);
-        self.replica = Some(replica);
-        effects
+        let (mut replica, effects) = Replica::start(now, config, durable, start_tip, ancestors, bodies);
+        if settings.mutation.is_some_and(Mutation::votes_unasked) {
+            replica.make(quorate_consensus::Mistake::VotesUnasked);
+        }
+        settings.mistakes.iter().for_each(|mistake| replica.make(*mistake));
+        let votes = VoteWriter { journal, waiting: Vec::new(), syncing: None };
+        Ok(Some((Process { replica, executor: Executor::new(opened), votes, tick_at: None }, effects)))
     }
 
-    /// The process ends and the power with it.
-    pub(super) fn crash(&mut self, random: &mut Random) {
-        self.replica = None;
+    /// The process ends, and maybe the power with it.
+    pub(super) fn end(&mut self, loss: PowerLoss) {
+        self.process = None;
         self.start += 1;
-        self.pool.clear();
-        self.disk.lose_power(random);
+        self.storage.lose_power(loss);
+        self.disk_busy_until_ms = 0;
     }
 
-    /// How long a sync that starts now takes.
-    pub(super) fn sync_ms(&self, now_ms: u64, random: &mut Random) -> u64 {
-        let (slow_ms, until_ms) = self.slow_disk;
-        random.below(if now_ms < until_ms { slow_ms } else { 3 })
-    }
-
-    /// When an execution that is asked for now is done: one after the other.
-    pub(super) fn executed_at(&mut self, now_ms: u64, random: &mut Random) -> u64 {
-        let (slow_ms, until_ms) = self.slow_executor;
-        let takes = random.below(if now_ms < until_ms { slow_ms } else { 4 });
-        self.executor_busy_until_ms = now_ms.max(self.executor_busy_until_ms) + takes;
-        self.executor_busy_until_ms
-    }
-
-    /// Executes a block; `None` if its parent was not executed before.
-    pub(super) fn execute(&mut self, block: &SealedBlock) -> Option<ResultHash> {
-        let parent = *self.results.get(&block.header().parent)?;
-        let result = ResultHash(*blake3::hash(&[parent.0, block.hash().0].concat()).as_bytes());
-        self.results.insert(block.hash(), result);
-        Some(result)
-    }
-
-    /// Transactions of the uncommitted blocks down from `hash`.
-    fn in_flight(&self, hash: BlockHash) -> BTreeSet<TransactionId> {
-        let mut found = BTreeSet::new();
-        let mut next = self.disk.uncommitted_body(hash);
-        while let Some(block) = next.filter(|block| block.height() > self.disk.height()) {
-            found.extend(block.block().transactions.iter().map(Transaction::id));
-            next = self.disk.uncommitted_body(block.header().parent);
-        }
-        found
-    }
-
-    /// R6 as far as this executor has it: nothing twice.
-    pub(super) fn is_valid(&self, block: &SealedBlock) -> bool {
-        let mut seen = self.in_flight(block.header().parent);
-        let mut ids = block.block().transactions.iter().map(Transaction::id);
-        ids.all(|id| !self.committed.contains(&id) && seen.insert(id))
-    }
-
-    pub(super) fn batch(&self, parent: BlockHash) -> Vec<Transaction> {
-        let flight = self.in_flight(parent);
-        let fresh = self.pool.values().filter(|t| !flight.contains(&t.id()));
-        fresh.take(BATCH_MAX).cloned().collect()
-    }
-
-    /// Takes a transaction into the pool; false if it is there or committed.
-    pub(super) fn submit(&mut self, transaction: &Transaction) -> bool {
-        let id = transaction.id();
-        !self.committed.contains(&id) && self.pool.insert(id, transaction.clone()).is_none()
-    }
-
-    pub(super) fn pool(&self) -> impl Iterator<Item = &Transaction> {
-        self.pool.values()
-    }
-
-    pub(super) fn is_pending(&self) -> bool {
-        !self.pool.is_empty()
-    }
-
-    /// A block is final; gives its result and how many blocks there are, `None` if it was never executed.
-    pub(super) fn commit(
-        &mut self,
-        block: SealedBlock,
-        certificate: CommitCertificate,
-    ) -> Option<(ResultHash, usize)> {
-        let result = *self.results.get(&block.hash())?;
-        for transaction in block.block().transactions.iter() {
-            self.pool.remove(&transaction.id());
-            self.committed.insert(transaction.id());
-        }
-        Some((result, self.disk.write_block(Committed { block, certificate, result })))
-    }
-
-    pub(super) fn has_committed(&self, id: TransactionId) -> bool {
-        self.committed.contains(&id)
-    }
-
-    /// Whether as many transactions are committed.
-    pub(super) fn committed_count(&self) -> usize {
-        self.committed.len()
+    /// Transactions committed here; none while it is down.
+    pub(super) fn committed(&self) -> usize {
+        self.executor().map_or(0, Executor::committed)
     }
 
     pub(super) fn height(&self) -> Height {
-        self.disk.height()
+        self.executor().map_or(Height::ZERO, |executor| executor.tip().height)
     }
-}
 
-impl SimNode {
     /// Where it stands, for whoever looks for the cause of a stall.
     pub(super) fn describe(&self) -> String {
-        let Some(replica) = &self.replica else { return format!("{}: down", self.index) };
+        let (index, standing) = (self.index, self.standing);
+        let Some(Process { replica, executor, .. }) = &self.process else {
+            return format!("{index}: down, {standing:?}");
+        };
         format!(
-            "{}: tip {} view {} {:?} time-out {} ms, {} transactions committed, {} in the pool, told {}",
-            self.index,
+            "{index}: {standing:?} epoch {} seat {:?} tip {} view {} {:?} time-out {} ms, {} transactions \
+             committed, {} in the pool, told {:?}",
+            replica.epoch(),
+            replica.seat(),
             replica.tip().height,
             replica.view(),
             replica.phase(),
             replica.timeout_ms(),
-            self.committed.len(),
-            self.pool.len(),
-            self.told_pending,
+            executor.committed(),
+            executor.waiting(),
+            executor.told,
         )
+    }
+}
+
+/// The core's configuration in one epoch.
+pub(super) fn config(
+    context: EpochContext,
+    me: Option<quorate_chain::ValidatorIndex>,
+    settings: &Settings,
+) -> Config {
+    Config {
+        context,
+        me,
+        window: settings.window,
+        timeout_base_ms: TIMEOUT_BASE_MS,
+        timeout_max_ms: TIMEOUT_MAX_MS,
+        status_ms: STATUS_MS,
+        max_ahead_ms: MAX_AHEAD_MS,
+        batch_wait_ms: BATCH_WAIT_MS,
+        max_idle_ms: settings.max_idle_ms,
+    }
+}
+
+/// What every node of a run starts from, and the changes of the validators that all have agreed on.
+pub(super) struct Start {
+    pub(super) genesis: GenesisState,
+    pub(super) result: ResultHash,
+    changes: Vec<(Height, SetChange)>,
+}
+
+impl Start {
+    pub(super) fn new(settings: &Settings, roster: &Roster) -> Self {
+        let parameters = clients::parameters(settings.window);
+        let time = TimestampMs(CLOCK_START_MS - 2 * HOUR_MS);
+        let set = (**roster.set(Epoch::ZERO)).clone();
+        let genesis = GenesisState::new(clients::CHAIN, time, set, parameters, clients::entries());
+        let result = genesis.result().map(|result| result.hash());
+        let result = result.unwrap_or(ResultHash([0; 32]));
+        let changes = roster.changes(result);
+        Self { genesis, result, changes }
     }
 }

@@ -1,121 +1,15 @@
-//! Which faults happen when, all from the seed.
+//! Which faults happen when, and how the validator set changes; all from the seed.
 
+use super::fault::Fault;
 use super::random::Random;
+use super::roster::SetChangePlan;
 
 /// How wrong a clock is.
 const HOUR_MS: i64 = 3_600_000;
-
-/// Something that goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// A process ends and starts again after so many milliseconds. What was not synced is lost, or a part.
-    Crash {
-        /// Which node.
-        node: usize,
-        /// How long it is down.
-        down_ms: u64,
-    },
-    /// The same for the primary of the highest view.
-    CrashPrimary {
-        /// How long it is down.
-        down_ms: u64,
-    },
-    /// The power fails for all at once.
-    PowerLoss {
-        /// How long.
-        down_ms: u64,
-    },
-    /// Messages between the two groups are lost, in one direction or both.
-    Partition {
-        /// Nodes of one side, a bit each.
-        side: u64,
-        /// Whether the side still hears the others.
-        one_way: bool,
-        /// How long.
-        for_ms: u64,
-    },
-    /// A node that hears nobody, or nobody hears, or both.
-    Isolate {
-        /// Which node.
-        node: usize,
-        /// Whether it still hears the others.
-        hears: bool,
-        /// Whether the others still hear it.
-        heard: bool,
-        /// How long.
-        for_ms: u64,
-    },
-    /// So many messages of a hundred are lost, and as many doubled, the second one late.
-    Lossy {
-        /// Percent.
-        percent: u64,
-        /// How long.
-        for_ms: u64,
-    },
-    /// Messages take up to so long.
-    Slow {
-        /// Longest delay.
-        delay_ms: u64,
-        /// How long.
-        for_ms: u64,
-    },
-    /// Each sync of this node takes up to so long.
-    SlowDisk {
-        /// Which node.
-        node: usize,
-        /// How long a sync takes at most.
-        sync_ms: u64,
-        /// How long.
-        for_ms: u64,
-    },
-    /// Each execution of this node takes up to so long.
-    SlowExecutor {
-        /// Which node.
-        node: usize,
-        /// How long an execution takes at most.
-        execute_ms: u64,
-        /// How long.
-        for_ms: u64,
-    },
-    /// This node crashes in the moment between a record's sync and the message that waits for it, or before
-    /// the sync: at its next persist point.
-    CrashAtPersist {
-        /// Which node.
-        node: usize,
-        /// Whether the record became durable.
-        synced: bool,
-        /// How long it is down.
-        down_ms: u64,
-    },
-    /// Any node may crash at any effect that it carries out, in the middle of a broadcast too.
-    Flaky {
-        /// Crashes for a thousand effects.
-        permille: u64,
-        /// How long.
-        for_ms: u64,
-    },
-}
-
-impl Fault {
-    /// Its kind, for counting.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Crash { .. } => "crash",
-            Self::CrashPrimary { .. } => "crash of the primary",
-            Self::PowerLoss { .. } => "power loss of all",
-            Self::Partition { one_way: false, .. } => "partition",
-            Self::Partition { one_way: true, .. } => "one-way partition",
-            Self::Isolate { .. } => "isolated node",
-            Self::Lossy { .. } => "loss and duplication",
-            Self::Slow { .. } => "slow network",
-            Self::SlowDisk { .. } => "slow disk",
-            Self::SlowExecutor { .. } => "slow executor",
-            Self::CrashAtPersist { .. } => "crash at a persist point",
-            Self::Flaky { .. } => "crashes at any effect",
-        }
-    }
-}
+/// How much too fast or too slow a clock is at most, millionths.
+const DRIFT_MAX: u64 = 10_000;
+/// Every run gets so high, however few transactions wait: the last set change is below it.
+const LAST_CHANGE_MAX: u64 = 26;
 
 /// What happens in one run.
 #[derive(Clone, Debug, Default)]
@@ -126,56 +20,109 @@ pub struct Plan {
     pub silent: Vec<usize>,
     /// What each node's wall clock is ahead, milliseconds; 0 where left out.
     pub skew_ms: Vec<i64>,
+    /// How much faster each node's clocks run, millionths; 0 where left out.
+    pub drift: Vec<i64>,
     /// When the faults end.
     pub heal_ms: u64,
-    /// Whether a node's votes, bodies and blocks wait for one disk, or each for its own.
+    /// Whether a node's votes and blocks wait for one disk, or each for its own.
     pub one_disk: bool,
+    /// How the validator set changes, ascending by height.
+    pub changes: Vec<SetChangePlan>,
+    /// Nodes beside the first validators: they follow from the start, and may get a seat.
+    pub spares: usize,
 }
 
 impl Plan {
-    /// A plan for `n` nodes of which at most `f` are silent.
+    /// A plan for `n` validators of which at most `f` are faulty.
     #[must_use]
     pub fn random(random: &mut Random, n: usize, f: usize) -> Self {
         let heal_ms = random.between(4_000, 12_000);
-        let count = random.between(3, 14);
-        let mut faults: Vec<_> =
-            (0..count).map(|_| (random.between(50, heal_ms - 1_000), Self::fault(random, n))).collect();
-        faults.sort_by_key(|(at, _)| *at);
-        let mut silent = Vec::new();
-        if random.chance(40) {
-            let first = random.below(n as u64) as usize;
-            let count = random.between(0, f as u64) as usize;
-            silent.extend((first..first + count).map(|node| node % n));
+        let mut plan = Self { heal_ms, one_disk: random.chance(50), ..Self::default() };
+        if random.chance(35) {
+            plan.add_changes(random, n);
         }
-        let one_disk = random.chance(50);
-        let mut skew_ms: Vec<_> = (0..n).map(|_| random.below(40) as i64).collect();
-        if random.chance(30) {
-            for _ in 0..random.between(1, f as u64 + 1) {
-                skew_ms[random.below(n as u64) as usize] = HOUR_MS - 2 * HOUR_MS * random.below(2) as i64;
-            }
+        let nodes = n + plan.spares;
+        plan.add_faulty(random, n, f);
+        plan.add_clocks(random, nodes, f);
+        let first = random.below(Fault::SURE as u64) as usize;
+        let sure = (first..first + 3).map(|kind| kind % Fault::SURE);
+        let mut faults: Vec<_> = sure
+            .map(|kind| (random.between(50, heal_ms - 2_500), Fault::sure(random, nodes, kind)))
+            .collect();
+        for _ in 0..random.between(0, 11) {
+            faults.push((random.between(50, heal_ms - 1_000), Fault::random(random, nodes)));
         }
-        Self { faults, silent, skew_ms, heal_ms, one_disk }
+        plan.faults.extend(faults);
+        plan.faults.sort_by_key(|(at, _)| *at);
+        plan
     }
 
-    fn fault(random: &mut Random, n: usize) -> Fault {
-        let node = random.below(n as u64) as usize;
-        let for_ms = random.between(100, 2_500);
-        match random.below(13) {
-            0 => Fault::Crash { node, down_ms: for_ms },
-            1 => Fault::PowerLoss { down_ms: random.between(10, 500) },
-            2 => Fault::Partition { side: random.between(1, (1 << n) - 2), one_way: false, for_ms },
-            3 => Fault::Partition { side: random.between(1, (1 << n) - 2), one_way: true, for_ms },
-            4 => Fault::Lossy { percent: random.between(5, 30), for_ms },
-            5 => Fault::Slow { delay_ms: random.between(50, 1_500), for_ms },
-            6 => Fault::SlowDisk { node, sync_ms: random.between(20, 400), for_ms },
-            7 => Fault::SlowExecutor { node, execute_ms: random.between(20, 400), for_ms },
-            8 => Fault::CrashPrimary { down_ms: random.between(10, 5_000) },
-            9 => {
-                let (hears, heard) = [(false, false), (true, false), (false, true)][random.below(3) as usize];
-                Fault::Isolate { node, hears, heard, for_ms }
+    /// Nodes that are silent, or lose their disk: at most `f` together.
+    fn add_faulty(&mut self, random: &mut Random, n: usize, f: usize) {
+        if !random.chance(50) || !self.changes.is_empty() && random.chance(50) {
+            return;
+        }
+        let first = random.below(n as u64) as usize;
+        for node in (first..first + random.between(1, f as u64) as usize).map(|node| node % n) {
+            let at = random.between(500, self.heal_ms - 1_000);
+            let down_ms = random.between(10, 900);
+            match random.below(9) {
+                0..=2 => self.silent.push(node),
+                3 | 4 => self.faults.push((at, Fault::LostChain { node, down_ms })),
+                5 => self.faults.push((at, Fault::Wipe { node, down_ms })),
+                6 => {
+                    let wiped = random.chance(50);
+                    self.faults.push((at, Fault::BitFlip { node, wiped, down_ms }));
+                }
+                _ => {
+                    let copied = random.between(100, at - 100);
+                    self.faults.push((copied, Fault::Backup { node }));
+                    self.faults.push((at, Fault::OldDisk { node, down_ms }));
+                }
             }
-            10 => Fault::Flaky { permille: random.between(1, 30), for_ms },
-            _ => Fault::CrashAtPersist { node, synced: random.chance(50), down_ms: random.between(10, 900) },
+        }
+    }
+
+    fn add_clocks(&mut self, random: &mut Random, nodes: usize, f: usize) {
+        self.skew_ms = (0..nodes).map(|_| random.below(40) as i64).collect();
+        if random.chance(30) {
+            for _ in 0..random.between(1, f as u64 + 1) {
+                let node = random.below(nodes as u64) as usize;
+                self.skew_ms[node] = HOUR_MS - 2 * HOUR_MS * random.below(2) as i64;
+            }
+        }
+        if random.chance(30) {
+            let drift = |random: &mut Random| random.below(2 * DRIFT_MAX + 1) as i64 - DRIFT_MAX as i64;
+            self.drift = (0..nodes).map(|_| drift(random)).collect();
+        }
+    }
+
+    /// One to three changes: each rotates a key, removes a validator or adds one, or several of these.
+    fn add_changes(&mut self, random: &mut Random, n: usize) {
+        let count = random.between(1, 3);
+        let mut seated: Vec<usize> = (0..n).collect();
+        let mut height = 0;
+        for left in (0..count).rev() {
+            height = random.between(height + 2, LAST_CHANGE_MAX - 3 * left);
+            let kinds = random.between(1, 7);
+            let mut change = SetChangePlan { height, ..SetChangePlan::default() };
+            if kinds & 1 == 1 {
+                change.rotated = Some(seated[random.below(seated.len() as u64) as usize]);
+            }
+            // Four at least, so that one may fail.
+            if kinds & 2 == 2 && (seated.len() > 4 || kinds & 4 == 4) {
+                let removed = seated.remove(random.below(seated.len() as u64) as usize);
+                change.removed = Some(removed);
+            }
+            if kinds & 4 == 4 || change.rotated.is_none() && change.removed.is_none() {
+                change.added = Some(n + self.spares);
+                seated.push(n + self.spares);
+                self.spares += 1;
+            }
+            if change.rotated == change.removed {
+                change.rotated = None;
+            }
+            self.changes.push(change);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::checker::Violation;
 use super::mutation::Mutation;
+use quorate_consensus::Mistake;
 use std::collections::BTreeMap;
 
 /// First time-out of a view in the simulator, milliseconds.
@@ -12,16 +13,20 @@ pub const TIMEOUT_MAX_MS: u64 = 10_000;
 /// What a run is made of, beside its seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Validators, 4 to 10.
+    /// Validators at first, 4 to 100.
     pub replicas: usize,
     /// W.
     pub window: u64,
-    /// Real signatures, and every message is verified as a node would; slower.
+    /// Real signatures, and every message, transaction and certificate is verified as a node would; slower.
     pub verify: bool,
     /// A mistake that the driver makes on purpose.
     pub mutation: Option<Mutation>,
+    /// Mistakes that the cores make on purpose.
+    pub mistakes: &'static [Mistake],
     /// Nodes that are off for the whole run, beside those of the plan.
     pub silent: usize,
+    /// An empty block after so long without any, milliseconds; 0 is never.
+    pub max_idle_ms: u64,
     /// Whether the events are kept as text.
     pub trace: bool,
 }
@@ -30,7 +35,16 @@ impl Settings {
     /// The usual ones.
     #[must_use]
     pub const fn new(replicas: usize, window: u64) -> Self {
-        Self { replicas, window, verify: false, mutation: None, silent: 0, trace: false }
+        Self {
+            replicas,
+            window,
+            verify: false,
+            mutation: None,
+            mistakes: &[],
+            silent: 0,
+            max_idle_ms: 0,
+            trace: false,
+        }
     }
 }
 
@@ -41,14 +55,16 @@ pub struct Outcome {
     pub violation: Option<Violation>,
     /// Hash over everything that happened.
     pub trace_hash: String,
-    /// The events as text, if asked for.
+    /// The events as a sequence diagram, if asked for.
     pub trace: Vec<String>,
     /// The highest committed height.
     pub height: u64,
     /// When each height was committed by the first node, milliseconds.
     pub commits_ms: Vec<u64>,
-    /// The highest view.
+    /// The highest view of any epoch.
     pub view: u64,
+    /// The last epoch.
+    pub epoch: u64,
     /// Messages delivered.
     pub delivered: u64,
     /// Virtual time of the run, milliseconds.
@@ -57,7 +73,7 @@ pub struct Outcome {
     pub recovery_ms: u64,
     /// The same as a share of what is allowed, percent.
     pub recovery_percent: u64,
-    /// Faults that happened, by kind.
+    /// Faults that showed, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }
 

@@ -1,117 +1,29 @@
 //! What goes over the simulated network, and how a node takes it in.
 
+use super::chart::Mark;
 use super::checker::Violation;
-use super::disk::Committed;
 use super::world::{Event, World};
+use quorate_chain::ledger::CommittedBlock;
 use quorate_chain::{BlockHash, Height, Transaction};
-use quorate_consensus::{Input, Message, SealedBlock, Verified};
+use quorate_consensus::{Input, Message, Peer, Pending, SealedBlock, Verified};
+use std::sync::Arc;
 
 /// Blocks of one answer to a node that catches up.
 const SYNC_BLOCKS_MAX: usize = 8;
+/// To how many others a node passes on what clients submit.
+const GOSSIP_MAX: usize = 3;
+/// How often a node without a seat asks somebody for blocks, milliseconds.
+pub(super) const FOLLOW_MS: u64 = 200;
 
 #[derive(Clone)]
 pub(super) enum Wire {
-    /// Verified when it was sent: all share one epoch, so one check does for all receivers.
-    Consensus(Verified<Message>),
+    /// Verified when it was sent, against the epoch that it is of: one check does for all receivers.
+    Consensus(Arc<Verified<Message>>),
     WantBody(BlockHash),
     Body(SealedBlock),
     WantBlocks(Height),
-    Blocks(Vec<Committed>),
-    Transactions(Vec<Transaction>),
-}
-
-impl Wire {
-    pub(super) fn describe(&self) -> String {
-        match self {
-            Self::Consensus(message) => describe(message.get()),
-            Self::WantBody(hash) => format!("want body {}", short(*hash)),
-            Self::Body(block) => format!("body {} h{}", short(block.hash()), block.height()),
-            Self::WantBlocks(after) => format!("want blocks above {after}"),
-            Self::Blocks(blocks) => format!("{} blocks", blocks.len()),
-            Self::Transactions(some) => format!("{} transactions", some.len()),
-        }
-    }
-
-    /// What tells it from others, for the trace's hash.
-    pub(super) fn fingerprint(&self) -> [u8; 32] {
-        match self {
-            Self::Consensus(message) => match message.get() {
-                Message::Proposal(p) => p.block.hash().0,
-                Message::Prepare(v) => half(&v.signature.0),
-                Message::Commit(v) => half(&v.signature.0),
-                Message::Ask(a) => half(&a.signature.0),
-                Message::ViewChange(v) => half(&v.claims.signature.0),
-                Message::NewView(n) => half(&n.signature.0),
-                Message::Status(s) => half(&s.signature.0),
-                Message::Certificate(c) => c.block_hash.0,
-            },
-            Self::WantBody(hash) => hash.0,
-            Self::Body(block) => block.hash().0,
-            Self::WantBlocks(Height(number)) => numbered(*number),
-            Self::Blocks(blocks) => blocks.last().map_or([0; 32], |c| c.block.hash().0),
-            Self::Transactions(some) => numbered(some.len() as u64),
-        }
-    }
-}
-
-fn half(signature: &[u8; 64]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(&signature[..32]);
-    bytes
-}
-
-fn numbered(number: u64) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&number.to_le_bytes());
-    bytes
-}
-
-/// The first digits of a hash.
-pub(super) fn short(hash: BlockHash) -> String {
-    let [a, b, c, ..] = hash.0;
-    format!("{a:02x}{b:02x}{c:02x}")
-}
-
-pub(super) fn describe(message: &Message) -> String {
-    match message {
-        Message::Proposal(p) => {
-            format!("Proposal v{} h{} {}", p.view, p.block.height(), short(p.block.hash()))
-        }
-        Message::Prepare(v) => {
-            let vote = v.payload;
-            format!("Prepare by {} v{} h{} {}", v.signer, vote.view, vote.height, short(vote.block))
-        }
-        Message::Commit(v) => {
-            let vote = v.payload;
-            format!("Commit by {} v{} h{} {}", v.signer, vote.view, vote.height, short(vote.block))
-        }
-        Message::Ask(a) => {
-            let counter = a.payload.counter;
-            format!("Ask by {} for v{} ({}.{})", a.signer, a.payload.target, counter.start, counter.sequence)
-        }
-        Message::ViewChange(v) => {
-            let claims = &v.claims.payload;
-            let c = &claims.committed;
-            let key = |view: Option<u64>, height: Height| match view {
-                Some(view) => format!("({view}, {height})"),
-                None => "none".into(),
-            };
-            let prepared = claims.prepared.map_or("none".into(), |p| key(Some(p.view.0), p.height));
-            let committed = key(c.view.map(|view| view.0), c.height);
-            format!("ViewChange by {} for v{} C {committed} P {prepared}", v.claims.signer, claims.target)
-        }
-        Message::NewView(n) => {
-            let anchor = n.contents.anchor().map_or_else(String::new, |anchor| {
-                format!("{:?} h{} {}", anchor.kind, anchor.height, short(anchor.block))
-            });
-            format!("NewView v{} on {anchor}", n.contents.view)
-        }
-        Message::Status(s) => {
-            let status = s.payload;
-            format!("Status of {} v{} tip {} prepared {}", s.signer, status.view, status.tip, status.prepared)
-        }
-        Message::Certificate(c) => format!("Certificate v{} h{} {}", c.view, c.height, short(c.block_hash)),
-    }
+    Blocks(Vec<Arc<CommittedBlock>>),
+    Transactions(Arc<[Transaction]>),
 }
 
 impl World {
@@ -122,70 +34,127 @@ impl World {
         for delay in self.weather.arrivals(self.now_ms, (from, to), &mut self.random).into_iter().flatten() {
             self.after(delay, Event::Deliver { from, to, wire: wire.clone() });
         }
+        for kind in self.weather.take_felt() {
+            self.fired(kind);
+        }
     }
 
-    pub(super) fn send_all(&mut self, from: usize, wire: &Wire) {
-        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+    /// The others with a seat in the epoch that a node is in.
+    pub(super) fn validators(&self, node: usize) -> Vec<usize> {
+        let Some(replica) = self.nodes[node].replica() else { return Vec::new() };
+        self.roster.nodes(replica.epoch()).filter(|other| *other != node).collect()
+    }
+
+    pub(super) fn send_to_validators(&mut self, from: usize, wire: &Wire) {
+        for to in self.validators(from) {
             self.send(from, to, wire.clone());
         }
     }
 
     pub(super) fn deliver(&mut self, from: usize, to: usize, wire: Wire) -> Result<(), Violation> {
-        if self.nodes[to].replica.is_none() {
+        if self.nodes[to].process.is_none() {
             return Ok(());
         }
         self.outcome.delivered += 1;
         self.hash(&[from as u64, to as u64], &wire.fingerprint());
-        self.note(|| format!("{from} → {to}  {}", wire.describe()));
+        self.note(Mark::Arrow(from, to), || wire.describe());
         match wire {
-            Wire::Consensus(message) => self.step(to, Input::Message(message)),
+            Wire::Consensus(message) => {
+                let epoch = message.get().epoch();
+                if self.epoch(to) == epoch {
+                    self.step(to, Input::Message(Arc::unwrap_or_clone(message)))
+                } else {
+                    self.step(to, Input::OtherEpoch { peer: Peer(from as u64), epoch })
+                }
+            }
             Wire::WantBody(hash) => {
-                if let Some(body) = self.nodes[to].disk.body(hash) {
-                    self.send(to, from, Wire::Body(body));
+                let body = self.nodes[to].executor().map(|executor| executor.body(hash));
+                match body {
+                    Some(Ok(Some(body))) => self.send(to, from, Wire::Body(body)),
+                    Some(Err(error)) => return self.storage_failed(to, &error),
+                    _ => {}
                 }
                 Ok(())
             }
             Wire::Body(body) => self.step(to, Input::Block(body)),
-            Wire::WantBlocks(after) => {
-                let blocks = self.nodes[to].disk.blocks().iter();
-                let some: Vec<_> = blocks.skip(after.0 as usize).take(SYNC_BLOCKS_MAX).cloned().collect();
-                if !some.is_empty() {
-                    self.send(to, from, Wire::Blocks(some));
+            Wire::WantBlocks(above) => {
+                let blocks = self.nodes[to].executor().map(|one| one.blocks(above, SYNC_BLOCKS_MAX));
+                match blocks {
+                    Some(Ok(some)) if !some.is_empty() => self.send(to, from, Wire::Blocks(some)),
+                    Some(Err(error)) => return self.storage_failed(to, &error),
+                    _ => {}
                 }
                 Ok(())
             }
-            Wire::Blocks(blocks) => {
-                for Committed { block, certificate, .. } in blocks {
-                    let certificate = Verified::vouched(certificate);
-                    self.step(to, Input::Certified { block, certificate })?;
-                }
-                Ok(())
-            }
+            Wire::Blocks(blocks) => self.take_blocks(from, to, &blocks),
             Wire::Transactions(transactions) => self.submit(to, &transactions),
+        }
+    }
+
+    /// Blocks of the node's epoch go to the core; those of later ones are asked for again when it gets there.
+    fn take_blocks(
+        &mut self,
+        from: usize,
+        to: usize,
+        blocks: &[Arc<CommittedBlock>],
+    ) -> Result<(), Violation> {
+        for committed in blocks {
+            let Some(replica) = self.nodes[to].replica() else { return Ok(()) };
+            if committed.certificate.epoch != replica.epoch() {
+                break;
+            }
+            if let Some(block) = SealedBlock::new(committed.block.clone()) {
+                let certificate = Verified::vouched(committed.certificate.clone());
+                self.step(to, Input::Certified { block, certificate })?;
+            }
+        }
+        let follows = self.nodes[to].replica().is_some_and(|replica| replica.seat().is_none());
+        if let Some(last) = blocks.last().filter(|_| follows && blocks.len() == SYNC_BLOCKS_MAX) {
+            self.send(to, from, Wire::WantBlocks(last.block.header.height));
+        }
+        Ok(())
+    }
+
+    /// A node without a seat hears nothing by itself.
+    pub(super) fn follow(&mut self, node: usize, start: u64) {
+        if self.nodes[node].start != start {
+            return;
+        }
+        self.after(FOLLOW_MS, Event::Follow { node, start });
+        let follows = self.nodes[node].replica().is_some_and(|replica| replica.seat().is_none());
+        let validators = if follows { self.validators(node) } else { Vec::new() };
+        if !validators.is_empty() {
+            let peer = validators[self.random.below(validators.len() as u64) as usize];
+            let above = self.nodes[node].height();
+            self.send(node, peer, Wire::WantBlocks(above));
         }
     }
 
     /// Gossip: whoever takes a transaction in for the first time passes it on.
     pub(super) fn submit(&mut self, node: usize, transactions: &[Transaction]) -> Result<(), Violation> {
-        if self.nodes[node].replica.is_none() {
-            return Ok(());
-        }
-        let new = transactions.iter().filter(|transaction| self.nodes[node].submit(transaction));
-        let new: Vec<_> = new.cloned().collect();
+        let Some(process) = &mut self.nodes[node].process else { return Ok(()) };
+        let new: Vec<_> = transactions.iter().filter(|one| process.executor.insert(one)).cloned().collect();
         if new.is_empty() {
             return Ok(());
         }
-        self.send_all(node, &Wire::Transactions(new));
+        let count = self.nodes.len();
+        let first = self.random.below(count as u64) as usize;
+        let others = (first..first + count).map(|to| to % count).filter(|to| *to != node);
+        let new = Wire::Transactions(new.into());
+        for to in others.take(GOSSIP_MAX) {
+            self.send(node, to, new.clone());
+        }
         self.tell_pending(node)
     }
 
-    /// As a node does: told when it changes, and `true` again after each commit and each new transaction.
+    /// As a node does: told when it changes, and again after each commit and each new transaction.
     pub(super) fn tell_pending(&mut self, node: usize) -> Result<(), Violation> {
-        let pending = self.nodes[node].is_pending();
-        if pending || self.nodes[node].told_pending {
-            self.nodes[node].told_pending = pending;
-            return self.step(node, Input::Pending(pending));
+        let Some(process) = &mut self.nodes[node].process else { return Ok(()) };
+        let pending = process.executor.pending();
+        if pending == Pending::Nothing && process.executor.told == Pending::Nothing {
+            return Ok(());
         }
-        Ok(())
+        process.executor.told = pending;
+        self.step(node, Input::Pending(pending))
     }
 }

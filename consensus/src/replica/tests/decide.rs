@@ -177,7 +177,7 @@ fn answers_about_unknown_blocks_and_heights_are_harmless() {
     let block = changed(&first(0, 1), |h| h.height = Height(u64::MAX));
     assert_eq!(rig.valid(&block), []);
     assert_eq!(rig.stored(&block), []);
-    assert_eq!(rig.step(Input::Executed { block: block.hash(), result: result(1) }), []);
+    assert_eq!(rig.step(Input::Executed { block: block.hash(), result: result(1), ends_epoch: false }), []);
     assert_eq!(rig.step(Input::Block(block.clone())), []);
     assert_eq!(rig.persisted(u64::MAX), []);
     let own = Outgoing::Own(status(0, None, 0));

@@ -1,12 +1,13 @@
 //! A replica with a disk that can lose what was not synced, and messages of the other validators.
 
 use crate::message::{
-    Ask, AskCounter, CommitClaim, EpochContext, Message, NewView, PrepareClaim, Status, Unsigned, ViewChange,
-    ViewChangeClaims, verify,
+    Ask, AskCounter, CommitClaim, EpochContext, Message, NewView, Newest, NewestSigned, PrepareClaim, Recall,
+    Status, Unsigned, ViewChange, ViewChangeClaims, verify,
 };
 use crate::record::{DurableState, PersistId, Record};
 use crate::replica::new_view::new_view_contents;
-use crate::replica::{Config, Effect, Input, Replica, Tip};
+use crate::replica::recall::Memory;
+use crate::replica::{Config, Effect, Input, Pending, Replica, Tip};
 use crate::time::{Now, Time};
 use crate::{Outgoing, SealedBlock, Verified};
 use quorate_chain::block::transactions_root;
@@ -17,19 +18,22 @@ use quorate_chain::crypto::Domain;
 use quorate_chain::validator::fixture::{consensus_key, validator_set};
 use quorate_chain::{
     Block, BlockHash, ChainId, CommitCertificate, Epoch, Header, Height, PreparedCertificate, ResultHash,
-    TimestampMs, ValidatorIndex, View,
+    TimestampMs, TransactionId, ValidatorIndex, View,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) const CHAIN: ChainId = ChainId([7; 32]);
 pub(super) const EPOCH: Epoch = Epoch(0);
+/// The transaction that waits.
+pub(super) const WAITING: TransactionId = TransactionId([5; 32]);
 /// Wall clock at the start of every test.
 pub(super) const CLOCK: u64 = 1_000_000;
 pub(super) const TIMEOUT_MS: u64 = 1000;
 /// Longer than the time-out, so that most tests see no resending.
 pub(super) const STATUS_MS: u64 = 5000;
 pub(super) const MAX_AHEAD_MS: u64 = 100;
+pub(super) const BATCH_WAIT_MS: u64 = 5;
 
 pub(super) fn context(n: u16) -> EpochContext {
     EpochContext {
@@ -55,6 +59,11 @@ pub(super) fn genesis_tip() -> Tip {
 /// What executing the block of a height gives.
 pub(super) fn result(height: u64) -> ResultHash {
     ResultHash([u8::try_from(height).unwrap(); 32])
+}
+
+/// A transaction waits.
+pub(super) fn pending() -> Input {
+    Input::Pending(Pending::Some { oldest: WAITING, full: false })
 }
 
 fn block_on(parent: (Height, BlockHash), proposer: u16, timestamp_ms: u64) -> SealedBlock {
@@ -254,12 +263,44 @@ impl Rig {
             timeout_max_ms: 8 * TIMEOUT_MS,
             status_ms: STATUS_MS,
             max_ahead_ms: MAX_AHEAD_MS,
+            batch_wait_ms: BATCH_WAIT_MS,
+            max_idle_ms: 0,
         };
         let now = Now { time: Time(0), clock: TimestampMs(CLOCK) };
         Self::boot(config, now, DurableState::default(), tip, BTreeMap::new())
     }
 
+    /// Starts, and hears from all others that they know of nothing newer (R47); the question itself is left
+    /// out of the effects.
     fn boot(
+        config: Config,
+        now: Now,
+        durable: DurableState,
+        tip: Tip,
+        bodies: BTreeMap<BlockHash, SealedBlock>,
+    ) -> (Self, Vec<Effect>) {
+        let (mut rig, mut effects) = Self::boot_unasked(config, now, durable, tip, bodies);
+        let asked =
+            effects.extract_if(.., |e| matches!(e, Effect::Broadcast(Outgoing::Own(Unsigned::Recall(_)))));
+        if let Some(Effect::Broadcast(Outgoing::Own(Unsigned::Recall(recall)))) = asked.last() {
+            effects.extend(rig.answer(&recall, |_| NewestSigned::default()));
+        }
+        (rig, effects)
+    }
+
+    /// All others answer a question of R47.
+    pub(super) fn answer(&mut self, recall: &Recall, seen: impl Fn(u16) -> NewestSigned) -> Vec<Effect> {
+        let asker = self.config.me.unwrap();
+        let others = (0..self.config.context.set.quorum().n() as u16).filter(|i| *i != asker.0);
+        others
+            .flat_map(|from| {
+                let newest = Newest { asker, recall: *recall, seen: seen(from) };
+                self.say(from, Unsigned::Newest(Box::new(newest)))
+            })
+            .collect()
+    }
+
+    pub(super) fn boot_unasked(
         config: Config,
         now: Now,
         durable: DurableState,
@@ -271,6 +312,36 @@ impl Rig {
         let mut rig = Self { replica, config, now, records: Vec::new(), durable, bodies, tip };
         rig.note(&effects);
         (rig, effects)
+    }
+
+    /// Starts again from this record, with nobody's answer yet.
+    pub(super) fn boot_again(
+        self,
+        durable: DurableState,
+        bodies: BTreeMap<BlockHash, SealedBlock>,
+    ) -> (Self, Vec<Effect>) {
+        Self::boot_unasked(self.config, self.now, durable, self.tip, bodies)
+    }
+
+    /// The same rig around another replica.
+    pub(super) fn with(mut self, replica: Replica) -> Self {
+        self.config = replica.config.clone();
+        self.replica = replica;
+        self
+    }
+
+    /// The same in another epoch than the rig's.
+    pub(super) fn settle_recall_of(&mut self, epoch: Epoch) {
+        self.config.context.epoch = epoch;
+        self.settle_recall();
+    }
+
+    /// All others answer what the replica asks (R47).
+    pub(super) fn settle_recall(&mut self) {
+        if let Memory::Asking(recall, _) = &self.replica.memory {
+            let recall = *recall;
+            self.answer(&recall, |_| NewestSigned::default());
+        }
     }
 
     /// Loses power: what was not synced is gone.
@@ -339,7 +410,11 @@ impl Rig {
     }
 
     pub(super) fn executed(&mut self, block: &SealedBlock) -> Vec<Effect> {
-        self.step(Input::Executed { block: block.hash(), result: result(block.height().0) })
+        self.step(Input::Executed {
+            block: block.hash(),
+            result: result(block.height().0),
+            ends_epoch: false,
+        })
     }
 
     pub(super) fn certified(&mut self, block: &SealedBlock, certificate: &CommitCertificate) -> Vec<Effect> {
@@ -353,7 +428,7 @@ impl Rig {
         let mut all = effects.clone();
         let mut waiting = std::collections::VecDeque::from(effects);
         while let Some(effect) = waiting.pop_front() {
-            let me = self.config.me.unwrap().0;
+            let me = self.config.me.unwrap_or(ValidatorIndex(1)).0;
             let more = match effect {
                 Effect::Persist(PersistId(id), _) => self.persisted(id),
                 Effect::StoreBody(block) => self.stored(&block),

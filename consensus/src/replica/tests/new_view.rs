@@ -2,9 +2,10 @@
 
 use super::fixture::*;
 use super::view_change::record;
+use crate::Evidence;
 use crate::message::{Highest, KeyCertificate, Message, NewView, verify};
 use crate::record::Record;
-use crate::replica::{Effect, Evidence, Halt, Input, Phase};
+use crate::replica::{Effect, Halt, Input, Phase};
 use crate::{Outgoing, SealedBlock, Unsigned};
 use quorate_chain::{Height, ValidatorIndex, View};
 use std::sync::Arc;
@@ -233,7 +234,7 @@ fn r17_without_the_anchors_result_it_only_offers_its_certificate() {
         timestamp_ms: chain[4].header().timestamp_ms,
         certificate: Some(c(0, &chain[4])),
     };
-    let (mut rig, _) = Rig::started(4, 2, 1, tip);
+    let (mut rig, _) = Rig::started(4, 3, 1, tip);
     let new_view = new_view_of(1, None, Some(&p(0, &chain[2])));
     let effects = hear_new_view(&mut rig, &new_view);
     assert_eq!(effects, [persist(2, entered(&new_view)), offered(&c(0, &chain[4]))]);
@@ -312,7 +313,7 @@ fn r37_two_new_views_for_one_view_are_evidence_and_the_first_counts() {
     let one = new_view_of(1, None, None);
     let other = new_view_of(1, None, Some(&p(0, &first(0, 1))));
     rig.enter(&one);
-    let evidence = Evidence::NewViews(Arc::clone(&one), Arc::clone(&other));
+    let evidence = Evidence::NewViews(ValidatorIndex(1), Arc::clone(&one), Arc::clone(&other));
     assert_eq!(hear_new_view(&mut rig, &other), [Effect::Evidence(evidence)]);
     assert_eq!(hear_new_view(&mut rig, &one), []);
 }
@@ -356,4 +357,29 @@ fn r23_a_view_drops_what_was_never_prepared_and_keeps_what_was() {
     rig.enter(&new_view_of(1, Some(&c(0, &chain[0])), None));
     assert!(rig.replica.blocks.get(chain[1].hash()).is_some(), "R43");
     assert!(rig.replica.blocks.get(chain[2].hash()).is_none());
+}
+
+#[test]
+fn r23_what_a_view_drops_is_discarded_and_executed_again_if_it_comes_back() {
+    let mut rig = Rig::new(1, 4);
+    let block = first(0, 1);
+    rig.accept(&block);
+    let effects = rig.hear(Message::NewView(new_view_of(1, None, None)));
+    assert!(effects.contains(&Effect::Discard(block.hash())), "{effects:?}");
+    let effects = rig.hear(Message::NewView(new_view_of(2, None, Some(&p(0, &block)))));
+    assert!(effects.contains(&Effect::Execute(block.clone())), "{effects:?}");
+    assert!(!effects.contains(&Effect::StoreBody(block)), "R43: its body is there: {effects:?}");
+}
+
+#[test]
+fn r23_an_answer_of_a_discarded_execution_does_not_count() {
+    let mut rig = Rig::new(1, 4);
+    let block = first(0, 1);
+    rig.say(0, proposal(0, &block));
+    rig.valid(&block);
+    rig.hear(Message::NewView(new_view_of(1, None, None)));
+    rig.executed(&block);
+    let effects = rig.certified(&block, &c(0, &block));
+    assert!(effects.contains(&Effect::Execute(block.clone())), "asked again: {effects:?}");
+    assert_eq!(rig.executed(&block), [committed(&block, &c(0, &block))]);
 }

@@ -1,9 +1,10 @@
 //! The normal case: R4–R11, R15, R44, R47b.
 
 use super::fixture::*;
+use crate::Evidence;
 use crate::message::Message;
 use crate::record::Record;
-use crate::replica::{Effect, Evidence, Input};
+use crate::replica::{Effect, Input};
 use crate::{Outgoing, Unsigned};
 use quorate_chain::codec::{Bytes, List};
 use quorate_chain::crypto::SecretKey;
@@ -69,10 +70,10 @@ fn r09_a_prepare_waits_for_its_record_too() {
 fn r06_r10_a_primary_leases_then_proposes_once() {
     let mut rig = Rig::new(0, 1);
     let genesis = CHAIN.genesis_block();
-    let lease = [persist(2, Record::Lease(View(0), Height(65)))];
-    assert_eq!(rig.step(Input::Pending(true)), lease);
+    let lease = [persist(2, Record::Lease(EPOCH, View(0), Height(65)))];
+    assert_eq!(rig.step(pending()), lease);
     assert_eq!(rig.persisted(2), [Effect::RequestBatch { parent: genesis, height: Height(1) }]);
-    assert_eq!(rig.step(Input::Pending(true)), [], "asked for already");
+    assert_eq!(rig.step(pending()), [], "asked for already");
     let effects = rig.step(Input::Batch { parent: genesis, transactions: vec![transaction()] });
     let [Effect::Broadcast(Outgoing::Own(Unsigned::Proposal(EPOCH, View(0), block)))] = &effects[..] else {
         panic!("{effects:?}")
@@ -81,7 +82,7 @@ fn r06_r10_a_primary_leases_then_proposes_once() {
     assert_eq!((header.height, header.parent, header.parent_result), (Height(1), genesis, result(0)));
     assert_eq!((header.timestamp_ms, header.proposer), (TimestampMs(CLOCK), ValidatorIndex(0)));
     assert_eq!(block.block().transactions[0].id(), transaction().id());
-    assert_eq!(rig.step(Input::Pending(true)), [], "proposed already, though not yet heard back");
+    assert_eq!(rig.step(pending()), [], "proposed already, though not yet heard back");
     let accepted = [
         Effect::StoreBody(block.clone()),
         Effect::Execute(block.clone()),
@@ -93,7 +94,7 @@ fn r06_r10_a_primary_leases_then_proposes_once() {
 #[test]
 fn r10_without_transactions_nothing_is_proposed() {
     let mut rig = Rig::new(0, 1);
-    let effects = rig.step(Input::Pending(true));
+    let effects = rig.step(pending());
     rig.settle(effects);
     let genesis = CHAIN.genesis_block();
     assert_eq!(rig.step(Input::Batch { parent: genesis, transactions: vec![] }), []);
@@ -124,9 +125,9 @@ fn r37_two_proposals_for_one_slot_are_evidence_and_the_first_counts() {
     rig.say(0, proposal(0, &block));
     let claim = |block| {
         let Message::Proposal(proposal) = signed(0, proposal(0, block)) else { panic!("not a proposal") };
-        proposal.claim()
+        proposal.signed_claim(ValidatorIndex(0))
     };
-    let evidence = Evidence::Proposals(ValidatorIndex(0), claim(&block), claim(&other));
+    let evidence = Evidence::Proposals(claim(&block), claim(&other));
     assert_eq!(rig.say(0, proposal(0, &other)), [Effect::Evidence(evidence)]);
     assert_eq!(rig.valid(&other), []);
     assert_eq!(rig.valid(&block).len(), 3);

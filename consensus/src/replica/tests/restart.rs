@@ -2,10 +2,11 @@
 
 use super::fixture::*;
 use super::view_change::record;
+use crate::Evidence;
 use crate::message::{Message, Unsigned};
 use crate::record::Record;
-use crate::replica::{Effect, Evidence, Input, Phase};
-use quorate_chain::{Height, View};
+use crate::replica::{Effect, Input, Phase};
+use quorate_chain::{Height, ValidatorIndex, View};
 use std::sync::Arc;
 
 /// Replica 1 that has sent a Prepare and a Commit for a first block.
@@ -86,15 +87,15 @@ fn r09_a_vote_whose_ancestors_body_was_lost_waits_for_that() {
 #[test]
 fn r10_after_a_restart_nothing_under_the_lease_is_proposed_in_its_view() {
     let mut rig = Rig::new(0, 1);
-    let effects = rig.step(Input::Pending(true));
+    let effects = rig.step(pending());
     rig.settle(effects);
     let (mut rig, _) = rig.restart();
     rig.persisted(1);
-    assert_eq!(rig.step(Input::Pending(true)), []);
+    assert_eq!(rig.step(pending()), []);
     let fourth = new_view_of(4, None, None);
     let effects = rig.enter(&fourth);
     let batch = Effect::RequestBatch { parent: CHAIN.genesis_block(), height: Height(1) };
-    assert!(effects.contains(&persist(3, Record::Lease(View(4), Height(65)))), "{effects:?}");
+    assert!(effects.contains(&persist(3, Record::Lease(EPOCH, View(4), Height(65)))), "{effects:?}");
     assert_eq!(effects.last(), Some(&batch));
 }
 
@@ -140,7 +141,7 @@ fn r12_a_second_new_view_for_the_view_is_not_entered_after_a_restart() {
     assert_eq!((rig.replica.view(), rig.replica.anchor.block), (View(1), block.hash()));
     let goes_on = [persist(1, Record::Start(2)), sent(status(1, None, 0)), Effect::Execute(block.clone())];
     assert_eq!(effects, goes_on, "the body and the Prepare are there");
-    let evidence = Evidence::NewViews(Arc::clone(&one), Arc::clone(&other));
+    let evidence = Evidence::NewViews(ValidatorIndex(1), Arc::clone(&one), Arc::clone(&other));
     assert_eq!(rig.hear(Message::NewView(other)), [Effect::Evidence(evidence)]);
     assert_eq!(rig.replica.own_prepares[&Height(1)].vote, prepare_vote(1, &block));
 }
@@ -171,7 +172,7 @@ fn r19_the_highest_p_survives() {
 #[test]
 fn r26_an_ask_of_an_earlier_start_is_withdrawn() {
     let mut rig = Rig::new(1, 1);
-    rig.step(Input::Pending(true));
+    rig.step(pending());
     let asked = rig.wait(TIMEOUT_MS);
     rig.settle(asked);
     let (mut rig, _) = rig.restart();

@@ -56,6 +56,25 @@ fn r33_at_half_time_the_primary_sends_its_proposals_again() {
 }
 
 #[test]
+fn r34_who_stands_still_below_is_sent_the_proposals_it_may_lack() {
+    let mut rig = Rig::new(1, 4);
+    let chain = blocks(3);
+    rig.commit(&chain[0], &c(0, &chain[0]));
+    for block in &chain[1..] {
+        rig.accept(block);
+    }
+    let stands = status(0, Some(&chain[0]), 1);
+    assert_eq!(rig.say(2, stands.clone()), [], "it may be on its way");
+    let relayed = |block| Effect::Send(ValidatorIndex(2), Outgoing::Signed(signed(0, proposal(0, block))));
+    assert_eq!(rig.say(2, stands.clone()), [relayed(&chain[1]), relayed(&chain[2])]);
+    assert_eq!(rig.say(2, stands), [], "R30: once every status_ms");
+    let ahead = status(0, Some(&chain[0]), 3);
+    rig.now.time = rig.now.time + STATUS_MS;
+    rig.say(2, ahead.clone());
+    assert!(!rig.say(2, ahead).iter().any(|e| *e == relayed(&chain[2])), "it has prepared them");
+}
+
+#[test]
 fn r48_votes_are_resent_until_their_block_is_committed() {
     let (mut rig, block) = (Rig::new(1, 1), first(0, 1));
     rig.accept(&block);
@@ -84,7 +103,8 @@ fn an_observer_follows_without_a_word() {
     assert_eq!(effects, [persist(1, Record::Start(1))]);
     let certificate = crate::Verified::vouched(c(0, &block));
     replica.step(rig.now, Input::Certified { block: block.clone(), certificate });
-    let effects = replica.step(rig.now, Input::Executed { block: block.hash(), result: result(1) });
+    let effects =
+        replica.step(rig.now, Input::Executed { block: block.hash(), result: result(1), ends_epoch: false });
     assert_eq!(effects, [committed(&block, &c(0, &block))]);
     let other = child(&block, 0, 2);
     let message = crate::Verified::vouched(signed(0, proposal(0, &other)));

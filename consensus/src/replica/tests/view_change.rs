@@ -1,10 +1,11 @@
 //! Asking for a view and changing to it: R12, R13, R18, R26–R29, R31–R33.
 
 use super::fixture::*;
+use crate::Evidence;
 use crate::message::{AskCounter, Message};
 use crate::record::{Record, ViewChangeRecord};
 use crate::replica::asks::Asks;
-use crate::replica::{Effect, Evidence, Input, Phase};
+use crate::replica::{Effect, Input, Phase};
 use crate::{Outgoing, Unsigned};
 use quorate_chain::{CommitCertificate, PreparedCertificate, ValidatorIndex, View};
 
@@ -24,14 +25,13 @@ pub(super) fn record(
 fn r26_an_expired_timer_asks_and_the_replica_keeps_voting() {
     let mut rig = Rig::new(1, 1);
     assert_eq!(rig.replica.deadline(), Some(rig.now.time + STATUS_MS), "nothing to wait for");
-    rig.step(Input::Pending(true));
+    let block = first(0, 1);
+    rig.accept(&block);
     assert_eq!(rig.replica.deadline(), Some(rig.now.time + TIMEOUT_MS / 2));
     assert_eq!(rig.wait(TIMEOUT_MS / 2), [sent(status(0, None, 0)), Effect::RelayTransactions], "R33");
     assert_eq!(rig.wait(TIMEOUT_MS / 2), [sent(ask(1, 1, 0))]);
     assert_eq!(rig.say(1, ask(1, 1, 0)), [], "one ask is not f+1");
     assert_eq!(rig.replica.phase(), Phase::Normal);
-    let block = first(0, 1);
-    rig.accept(&block);
     assert_eq!(rig.say(0, Unsigned::Prepare(prepare_vote(0, &block))), []);
     assert_eq!(rig.say(2, Unsigned::Prepare(prepare_vote(0, &block))).len(), 1, "it commits");
 }
@@ -39,7 +39,9 @@ fn r26_an_expired_timer_asks_and_the_replica_keeps_voting() {
 #[test]
 fn r26_an_ask_waits_for_the_count_of_this_start() {
     let (mut rig, _) = Rig::started(4, 1, 1, genesis_tip());
-    rig.step(Input::Pending(true));
+    let block = first(0, 1);
+    rig.say(0, proposal(0, &block));
+    rig.valid(&block);
     assert_eq!(rig.wait(TIMEOUT_MS), [sent(status(0, None, 0)), Effect::RelayTransactions]);
     assert_eq!(rig.persisted(1), [sent(ask(1, 1, 0))]);
 }
@@ -113,7 +115,7 @@ fn r26_a_certificate_of_another_view_withdraws_no_ask() {
     let mut rig = Rig::new(1, 1);
     let block = first(0, 1);
     rig.enter(&new_view_of(2, None, None));
-    rig.step(Input::Pending(true));
+    rig.accept(&first(2, 2));
     assert_eq!(rig.wait(TIMEOUT_MS)[2..], [sent(ask(3, 1, 0))]);
     let effects = rig.certified(&block, &c(1, &block));
     let effects = rig.settle(effects);
@@ -138,7 +140,8 @@ fn r27_the_view_asked_for_is_the_f_plus_first_highest_of_the_latest_asks() {
     assert_eq!(asks.view_change(&view_change), None);
     assert_eq!(asks.nth_highest(1), Some(View(8)), "its ViewChange outranks its lower Ask");
     assert_eq!((asks.at_least(View(7)), asks.at_least(View(8)), asks.at_least(View(9))), (2, 1, 0));
-    asks.status(ValidatorIndex(3), View(9));
+    let Unsigned::Status(ninth) = status(9, None, 0) else { panic!("not a Status") };
+    asks.status(ValidatorIndex(3), &ninth);
     assert_eq!((asks.at_least(View(9)), asks.nth_highest(1)), (1, Some(View(8))), "R28: for the timer only");
 }
 
@@ -163,7 +166,8 @@ fn r18_who_holds_a_certificate_of_a_view_does_not_ask_for_it_or_lower() {
     assert_eq!(instead, [sent(status(0, Some(&block), 1))], "it looks for the NewView");
     assert_eq!(rig.say(3, ask(2, 1, 1)), [], "not at every ask");
     assert_eq!(rig.replica.phase(), Phase::Normal);
-    rig.step(Input::Pending(true));
+    let next = child(&block, 0, 2);
+    rig.accept(&next);
     let expired = rig.wait(TIMEOUT_MS);
     assert!(expired.contains(&sent(ask(3, 1, 0))), "{expired:?}");
 }
@@ -204,13 +208,13 @@ fn r32_the_timer_runs_for_transactions_and_accepted_blocks_and_commits_restart_i
     rig.wait(200);
     rig.hear(certificate_message(&c(0, &chain[0])));
     assert_eq!(rig.replica.timers.progress, None, "all accepted is committed");
-    rig.step(Input::Pending(true));
+    rig.step(pending());
     assert_eq!(rig.replica.timers.progress, Some(rig.now.time + TIMEOUT_MS));
     rig.accept(&chain[1]);
     rig.wait(100);
     rig.hear(certificate_message(&c(0, &chain[1])));
     assert_eq!(rig.replica.timers.progress, Some(rig.now.time + TIMEOUT_MS), "restarted");
-    rig.step(Input::Pending(false));
+    rig.step(Input::Pending(crate::Pending::Nothing));
     assert_eq!(rig.replica.timers.progress, None);
 }
 
