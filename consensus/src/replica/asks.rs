@@ -1,6 +1,7 @@
 //! Who wants which view: the latest ask of each validator, and the views that follow from them (R26–R28).
 
 use crate::message::{Ask, AskCounter, SignedViewChange, Status, ViewChange};
+use crate::time::Time;
 use quorate_chain::{ValidatorIndex, View};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ struct Latest {
     view_change: Option<Arc<ViewChange>>,
     /// The highest view in its Statuses.
     status: Option<View>,
-    /// Its last Status.
-    last: Option<Status>,
+    /// Its last Status, and when it came.
+    last: Option<(Status, Time)>,
     /// The highest view whose primary it suspects.
     suspects: Option<View>,
 }
@@ -67,10 +68,16 @@ impl Asks {
     }
 
     /// Takes in a Status; gives the one before.
-    pub(super) fn status(&mut self, signer: ValidatorIndex, status: &Status) -> Option<Status> {
+    pub(super) fn status(&mut self, signer: ValidatorIndex, status: &Status, now: Time) -> Option<Status> {
         let latest = self.latest.entry(signer).or_default();
         latest.status = Some(status.view).max(latest.status);
-        latest.last.replace(*status)
+        latest.last.replace((*status, now)).map(|(before, _)| before)
+    }
+
+    /// The last Statuses that came no earlier than `since`.
+    pub(super) fn statuses(&self, since: Time) -> Vec<(ValidatorIndex, Status)> {
+        let last = self.latest.iter().filter_map(|(signer, latest)| Some((*signer, latest.last?)));
+        last.filter(|(_, (_, at))| *at >= since).map(|(signer, (status, _))| (signer, status)).collect()
     }
 
     /// R41: a validator suspects each primary once.

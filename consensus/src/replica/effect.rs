@@ -82,6 +82,12 @@ pub enum Input {
         /// The own seat in it.
         me: Option<ValidatorIndex>,
     },
+    /// The wire to a validator is new: what was sent to it before may be lost (R33). A hint; its absence costs
+    /// time and nothing else.
+    Connected(ValidatorIndex),
+    /// The wire to a validator is gone: what it sent last may have reached some validators only (R33). A hint
+    /// as well.
+    Disconnected(ValidatorIndex),
     /// This peer has sent something of another epoch (R46).
     OtherEpoch {
         /// Who.

@@ -10,6 +10,7 @@
 //! | `new_view.rs` | NewView, entering a view, its anchor: R12, R16, R17, R19–R25, R29 |
 //! | `suspect.rs` | a primary that keeps transactions waiting, or is not heard of: R39, R41 |
 //! | `sync.rs` | status, resending, helping others, timers: R28–R34, R48 |
+//! | `wires.rs` | hints of the transport: R33 |
 //! | `recall.rs` | what was signed before the start: R42, R47 |
 //! | `epochs.rs` | from one validator set to the next: R45, R46 |
 //! | `restart.rs` | from the durable record: R14 |
@@ -38,6 +39,7 @@ mod sync;
 mod timers;
 mod view_change;
 mod votes;
+mod wires;
 
 #[cfg(test)]
 mod tests;
@@ -256,6 +258,8 @@ impl Replica {
             Input::Block(block) => self.on_block(block),                                  // R20
             Input::Certified { block, certificate } => self.on_certified(block, certificate.into_inner()), // R22
             Input::EpochStarted { context, me } => self.on_epoch_started(context, me), // R45
+            Input::Connected(peer) => self.on_connected(peer),                         // R33
+            Input::Disconnected(peer) => self.on_disconnected(peer),                   // R33
             Input::OtherEpoch { peer, epoch } => self.on_other_epoch(peer, epoch),     // R46
         }
         self.advance();

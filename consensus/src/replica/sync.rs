@@ -18,6 +18,10 @@ pub(super) enum Help {
     NewView,
     Status,
     Proposals,
+    /// A Status, because the wire to it is new.
+    NewWire,
+    /// A Status to all, because the wire to this one is gone.
+    LostWire,
     Newest,
     /// The same, for a question that is not the latest heard.
     EarlierNewest,
@@ -201,9 +205,9 @@ impl Replica {
         if Some(signer) == self.config.me {
             return;
         }
-        let before = self.asks.status(signer, &status.payload);
+        let before = self.asks.status(signer, &status.payload, self.now.time);
         self.note_in_epoch(signer);
-        if view == self.view && before == Some(status.payload) {
+        if view == self.view && (before == Some(status.payload) || self.has_new_wire(signer)) {
             self.help_with_proposals(signer, prepared);
         }
         if tip > self.tip.height {
@@ -248,7 +252,7 @@ impl Replica {
 
     /// R34: the proposals of this view above what a validator has prepared, if that has not changed from one
     /// Status to the next: any holder may relay them.
-    fn help_with_proposals(&mut self, peer: ValidatorIndex, prepared: Height) {
+    pub(super) fn help_with_proposals(&mut self, peer: ValidatorIndex, prepared: Height) {
         let accepted = self.chain.last_key_value().map_or(Height::ZERO, |(height, _)| *height);
         if prepared >= accepted || !self.may_help(peer, Help::Proposals) {
             return;

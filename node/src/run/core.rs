@@ -135,7 +135,10 @@ impl Core {
                 biased;
                 _ = &mut stop => return,
                 Some(answer) = answers.recv() => answer,
-                Some(heard) = messages.recv() => self.input(heard),
+                Some(heard) = messages.recv() => match self.input(heard) {
+                    Some(input) => input,
+                    None => continue,
+                },
                 () = sleep_until(deadline) => Input::Tick,
             };
             self.step(input);
@@ -146,9 +149,12 @@ impl Core {
         }
     }
 
-    fn input(&mut self, heard: Heard) -> Input {
-        match heard {
+    /// `None` for what concerns no validator.
+    fn input(&mut self, heard: Heard) -> Option<Input> {
+        Some(match heard {
             Heard::Message(message) => Input::Message(message),
+            Heard::Connected(peer) => Input::Connected(self.validator(peer)?),
+            Heard::Disconnected(peer) => Input::Disconnected(self.validator(peer)?),
             Heard::OtherEpoch(from, epoch) => {
                 let known = self.peers.iter().position(|peer| *peer == from);
                 let number = known.unwrap_or_else(|| {
@@ -157,7 +163,12 @@ impl Core {
                 });
                 Input::OtherEpoch { peer: Peer(number as u64), epoch }
             }
-        }
+        })
+    }
+
+    fn validator(&self, peer: NetworkKey) -> Option<ValidatorIndex> {
+        let index = self.validators.iter().position(|validator| *validator == peer)?;
+        u16::try_from(index).ok().map(ValidatorIndex)
     }
 
     fn step(&mut self, input: Input) {

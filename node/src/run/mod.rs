@@ -251,9 +251,9 @@ fn start_verifier(
 ) -> Result<mpsc::Receiver<Heard>, NodeError> {
     let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
     let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
-    let verifier = Verifier { context, core: messages, ingest: ingest.clone() };
+    let verifier = Verifier { context, core: messages.clone(), ingest: ingest.clone() };
     spawn_thread("verifier", move || verifier.run(frame_queue))?;
-    tokio::spawn(dispatch(events, frames, ingest, server));
+    tokio::spawn(dispatch(events, frames, messages, ingest, server));
     Ok(message_queue)
 }
 
@@ -261,13 +261,21 @@ fn start_verifier(
 async fn dispatch(
     mut events: mpsc::Receiver<Event>,
     frames: mpsc::Sender<(NetworkKey, bytes::Bytes)>,
+    core: mpsc::Sender<Heard>,
     ingest: mpsc::Sender<Incoming>,
     server: Server,
 ) {
     while let Some(event) = events.recv().await {
         match event {
-            Event::Connected(peer) => tracing::info!(%peer, "connected"),
-            Event::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
+            // A hint for the core, which does without if it has enough to do.
+            Event::Connected(peer) => {
+                tracing::info!(%peer, "connected");
+                let _ = core.try_send(Heard::Connected(peer));
+            }
+            Event::Disconnected(peer) => {
+                tracing::info!(%peer, "disconnected");
+                let _ = core.try_send(Heard::Disconnected(peer));
+            }
             Event::Direct { from, frame } => {
                 if frames.send((from, frame)).await.is_err() {
                     return;

@@ -22,6 +22,10 @@ pub(super) enum Heard {
     Message(Verified<Message>),
     /// This peer has sent something of another epoch (R46).
     OtherEpoch(NetworkKey, Epoch),
+    /// The wire to this peer is new.
+    Connected(NetworkKey),
+    /// The wire to this peer is gone.
+    Disconnected(NetworkKey),
 }
 
 /// The verifying thread.

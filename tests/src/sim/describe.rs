@@ -14,6 +14,8 @@ impl Wire {
             Self::WantBlocks(above) => format!("want blocks above {above}"),
             Self::Blocks(blocks) => format!("{} blocks", blocks.len()),
             Self::Transactions(some) => format!("{} transactions", some.len()),
+            Self::Connected => "the wire is new".into(),
+            Self::Disconnected => "the wire is gone".into(),
         }
     }
 
@@ -38,6 +40,8 @@ impl Wire {
             Self::WantBlocks(Height(number)) => numbered(*number),
             Self::Blocks(blocks) => blocks.last().map_or([0; 32], |c| c.certificate.block_hash.0),
             Self::Transactions(some) => numbered(some.len() as u64),
+            Self::Connected => [0xc0; 32],
+            Self::Disconnected => [0xdc; 32],
         }
     }
 }

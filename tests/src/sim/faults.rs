@@ -8,7 +8,7 @@ use super::node::{self, DiskFault, Slowness, Standing};
 use super::settings::TIMEOUT_BASE_MS;
 use super::storage::Storage;
 use super::weather::Weather;
-use super::wire::FOLLOW_MS;
+use super::wire::{FOLLOW_MS, Wire};
 use super::world::{Event, World};
 use quorate_chain::ledger::LedgerError;
 use quorate_chain::ledger::journal::PowerLoss;
@@ -72,6 +72,10 @@ impl World {
                 self.after(FOLLOW_MS, Event::Follow { node, start });
                 self.carry_out(node, effects)?;
                 self.schedule_tick(node);
+                self.tell_wires(node, &Wire::Connected);
+                for peer in (0..self.nodes.len()).filter(|peer| *peer != node) {
+                    self.after(1, Event::Deliver { from: peer, to: node, wire: Wire::Connected });
+                }
                 Ok(())
             }
             Ok(None) => Err(Violation(format!("S3: node {node} starts in an epoch that nobody is in"))),
@@ -160,6 +164,7 @@ impl World {
             self.nodes[node].disk_fault = None;
         }
         self.after(down_ms, Event::Boot { node });
+        self.tell_wires(node, &Wire::Disconnected);
         true
     }
 

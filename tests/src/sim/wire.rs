@@ -15,6 +15,10 @@ const GOSSIP_MAX: usize = 3;
 /// How often a node without a seat asks somebody for blocks, milliseconds.
 pub(super) const FOLLOW_MS: u64 = 200;
 
+/// How many of a hundred wires that come or go are noticed, and within what time, milliseconds.
+const NOTICED_PERCENT: u64 = 60;
+const NOTICED_WITHIN_MS: u64 = 100;
+
 #[derive(Clone)]
 pub(super) enum Wire {
     /// Verified when it was sent, against the epoch that it is of: one check does for all receivers.
@@ -24,6 +28,10 @@ pub(super) enum Wire {
     WantBlocks(Height),
     Blocks(Vec<Arc<CommittedBlock>>),
     Transactions(Arc<[Transaction]>),
+    /// No message: the sender's end of the wire is new, or gone, as the receiver notices by itself.
+    Connected,
+    /// The same.
+    Disconnected,
 }
 
 impl World {
@@ -88,6 +96,23 @@ impl World {
             }
             Wire::Blocks(blocks) => self.take_blocks(from, to, &blocks),
             Wire::Transactions(transactions) => self.submit(to, &transactions),
+            Wire::Connected | Wire::Disconnected => {
+                let Some(peer) = self.roster.seat(self.epoch(to), from).map(|(seat, _)| seat) else {
+                    return Ok(());
+                };
+                let is_new = matches!(wire, Wire::Connected);
+                self.step(to, if is_new { Input::Connected(peer) } else { Input::Disconnected(peer) })
+            }
+        }
+    }
+
+    /// The others notice that a node's wires are new, or gone: some of them, sooner or later.
+    pub(super) fn tell_wires(&mut self, from: usize, wire: &Wire) {
+        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+            if self.random.chance(NOTICED_PERCENT) {
+                let delay = self.random.below(NOTICED_WITHIN_MS);
+                self.after(delay, Event::Deliver { from, to, wire: wire.clone() });
+            }
         }
     }
 

@@ -75,6 +75,37 @@ fn r34_who_stands_still_below_is_sent_the_proposals_it_may_lack() {
 }
 
 #[test]
+fn r33_both_ends_of_a_new_wire_say_where_they_are() {
+    let (mut rig, block) = (Rig::new(1, 1), first(0, 1));
+    rig.accept(&block);
+    let own = Effect::Send(ValidatorIndex(2), Outgoing::Own(status(0, None, 0)));
+    assert_eq!(rig.step(Input::Connected(ValidatorIndex(2))), [own.clone()]);
+    assert_eq!(rig.step(Input::Connected(ValidatorIndex(2))), [], "once every status_ms");
+    let relayed = Effect::Send(ValidatorIndex(2), Outgoing::Signed(signed(0, proposal(0, &block))));
+    assert_eq!(rig.say(2, status(0, None, 0)), [relayed], "nothing is on its way that was sent before");
+    assert_eq!(rig.say(3, status(0, None, 0)), [], "this wire is an old one");
+}
+
+#[test]
+fn r33_without_the_primary_what_it_proposed_last_is_relayed_at_once() {
+    let (mut rig, block) = (Rig::new(1, 1), first(0, 1));
+    rig.accept(&block);
+    assert_eq!(rig.step(Input::Disconnected(ValidatorIndex(3))), [], "not the primary");
+    assert_eq!(rig.say(3, status(0, None, 0)), [], "it may be on its way");
+    rig.now.time = rig.now.time + 100;
+    assert_eq!(
+        rig.say(2, status(0, None, 0)),
+        [],
+        "sent because the primary is gone, which is not known here"
+    );
+    let relayed = |to| Effect::Send(ValidatorIndex(to), Outgoing::Signed(signed(0, proposal(0, &block))));
+    let gone = rig.step(Input::Disconnected(ValidatorIndex(0)));
+    assert_eq!(gone, [sent(status(0, None, 0)), relayed(2)], "3 has said nothing since");
+    assert_eq!(rig.say(3, status(0, None, 0)), [relayed(3)]);
+    assert_eq!(rig.step(Input::Disconnected(ValidatorIndex(0))), [], "once every status_ms");
+}
+
+#[test]
 fn r48_votes_are_resent_until_their_block_is_committed() {
     let (mut rig, block) = (Rig::new(1, 1), first(0, 1));
     rig.accept(&block);
@@ -101,6 +132,8 @@ fn an_observer_follows_without_a_word() {
     let (mut replica, effects) =
         crate::Replica::start(rig.now, config, crate::DurableState::default(), tip, [], Vec::new());
     assert_eq!(effects, [persist(1, Record::Start(1))]);
+    assert_eq!(replica.step(rig.now, Input::Connected(ValidatorIndex(2))), []);
+    assert_eq!(replica.step(rig.now, Input::Disconnected(ValidatorIndex(0))), []);
     let certificate = crate::Verified::vouched(c(0, &block));
     replica.step(rig.now, Input::Certified { block: block.clone(), certificate });
     let effects =

@@ -141,7 +141,7 @@ fn r27_the_view_asked_for_is_the_f_plus_first_highest_of_the_latest_asks() {
     assert_eq!(asks.nth_highest(1), Some(View(8)), "its ViewChange outranks its lower Ask");
     assert_eq!((asks.at_least(View(7)), asks.at_least(View(8)), asks.at_least(View(9))), (2, 1, 0));
     let Unsigned::Status(ninth) = status(9, None, 0) else { panic!("not a Status") };
-    asks.status(ValidatorIndex(3), &ninth);
+    asks.status(ValidatorIndex(3), &ninth, crate::Time(0));
     assert_eq!((asks.at_least(View(9)), asks.nth_highest(1)), (1, Some(View(8))), "R28: for the timer only");
 }
 

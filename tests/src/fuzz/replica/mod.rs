@@ -26,6 +26,7 @@ mod world;
 
 use super::script::Script;
 pub use novelty::Novelty;
+use quorate_chain::{Epoch, ValidatorIndex};
 use quorate_consensus::{Effect, Input, Peer, Pending, Phase};
 
 use signing::Signing;
@@ -180,11 +181,13 @@ impl World {
             28 => self.feed(mask, script),
             29 => self.masked(mask).for_each(|node| self.nodes[node].refuses = true),
             30 => {
-                let peer = Peer(script.below(6) as u64);
-                let epoch = quorate_chain::Epoch(script.below(4) as u64);
-                for node in self.masked(mask) {
-                    self.step(node, Input::OtherEpoch { peer, epoch });
-                }
+                let (what, number) = (script.below(6) as u64, script.below(4) as u64);
+                let input = match what {
+                    4 => Input::Connected(ValidatorIndex(number as u16)),
+                    5 => Input::Disconnected(ValidatorIndex(number as u16)),
+                    _ => Input::OtherEpoch { peer: Peer(what), epoch: Epoch(number) },
+                };
+                self.masked(mask).for_each(|node| self.step(node, input.clone()));
             }
             _ => self.support(mask, script),
         }

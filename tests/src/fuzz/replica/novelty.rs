@@ -68,6 +68,8 @@ pub(super) fn input_kind(input: &Input) -> u8 {
         Input::Certified { .. } => 21,
         Input::EpochStarted { .. } => 22,
         Input::OtherEpoch { .. } => 23,
+        Input::Connected(_) => 24,
+        Input::Disconnected(_) => 25,
     }
 }
 
