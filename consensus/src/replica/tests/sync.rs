@@ -79,7 +79,7 @@ fn r33_both_ends_of_a_new_wire_say_where_they_are() {
     let (mut rig, block) = (Rig::new(1, 1), first(0, 1));
     rig.accept(&block);
     let own = Effect::Send(ValidatorIndex(2), Outgoing::Own(status(0, None, 0)));
-    assert_eq!(rig.step(Input::Connected(ValidatorIndex(2))), [own.clone()]);
+    assert_eq!(rig.step(Input::Connected(ValidatorIndex(2))), [own]);
     assert_eq!(rig.step(Input::Connected(ValidatorIndex(2))), [], "once every status_ms");
     let relayed = Effect::Send(ValidatorIndex(2), Outgoing::Signed(signed(0, proposal(0, &block))));
     assert_eq!(rig.say(2, status(0, None, 0)), [relayed], "nothing is on its way that was sent before");
