@@ -62,7 +62,8 @@ fn mutation(name: &str) -> Result<Mutation, String> {
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
-    let names = || Scenario::ALL.map(|one| format!("  {}: {}", one.name, one.about)).join("\n");
+    let names =
+        || Scenario::all().map(|one| format!("  {}: {}", one.name, one.about)).collect::<Vec<_>>().join("\n");
     Scenario::named(name).ok_or_else(|| format!("one of\n{}", names()))
 }
 

@@ -3,6 +3,7 @@
 
 use super::executor::{chained, transfer};
 use super::stage::Stage;
+use crate::forge;
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
 use quorate_chain::certificate::{CommitVote, PrepareVote};
 use quorate_chain::codec::List;
@@ -11,10 +12,7 @@ use quorate_chain::{
     Block, BlockHash, CommitCertificate, Header, PreparedCertificate, ResultHash, TimestampMs, Transaction,
     ValidatorIndex, View,
 };
-use quorate_consensus::message::{
-    Ask, AskCounter, CommitClaim, KeyCertificate, NewViewContents, Newest, NewestSigned, PrepareClaim,
-    Status, ViewChange, ViewChangeClaims,
-};
+use quorate_consensus::message::{Ask, AskCounter, Newest, NewestSigned, Status, ViewChange};
 use quorate_consensus::{EpochContext, Message, SealedBlock, Unsigned};
 use std::sync::Arc;
 
@@ -110,32 +108,8 @@ impl Stage {
         prepared: Option<PreparedCertificate>,
     ) -> Arc<ViewChange> {
         let context = self.context();
-        let claim = committed.as_ref().map_or(
-            CommitClaim {
-                view: None,
-                height: context.start_height,
-                block: context.start_block,
-                result: context.start_result,
-            },
-            |c| CommitClaim {
-                view: Some(c.view),
-                height: c.height,
-                block: c.block_hash,
-                result: c.result_hash,
-            },
-        );
-        let prepare_claim = prepared.as_ref().map(|p| PrepareClaim {
-            view: p.vote.view,
-            height: p.vote.height,
-            block: p.vote.block,
-        });
-        let claims = ViewChangeClaims {
-            epoch: context.epoch,
-            target: View(target),
-            committed: claim,
-            prepared: prepare_claim,
-        };
-        match self.forge(seat, Unsigned::ViewChange(claims, committed, prepared)) {
+        let claims = forge::view_change(&context, View(target), committed, prepared);
+        match self.forge(seat, claims) {
             Message::ViewChange(view_change) => view_change,
             other => unreachable!("a ViewChange, not {other:?}"),
         }
@@ -147,31 +121,8 @@ impl Stage {
     /// # Panics
     /// When there are none.
     pub fn forge_new_view(&mut self, seat: usize, view: u64, from: &[Arc<ViewChange>]) -> Message {
-        let claims: Vec<_> = from.iter().map(|v| v.claims.clone()).collect();
-        let committed = from.iter().max_by_key(|v| {
-            let claim = v.claims.payload.committed;
-            (claim.height, claim.view)
-        });
-        // By key, C before P; the start of the epoch is below every certificate.
-        let certificate = |v: &Arc<ViewChange>| {
-            let prepared = v.prepared.clone().map(|p| {
-                let key = (p.vote.view, p.vote.height, false, p.vote.block);
-                (key, KeyCertificate::Prepared(p))
-            });
-            let committed = v.committed.clone().map(|c| {
-                let key = (c.view, c.height, true, c.block_hash);
-                (key, KeyCertificate::Committed(c))
-            });
-            [prepared, committed]
-        };
-        let highest = from.iter().flat_map(certificate).flatten().max_by_key(|(key, _)| *key);
-        let contents = NewViewContents {
-            epoch: from.first().expect("a ViewChange").claims.payload.epoch,
-            view: View(view),
-            view_changes: List::new(claims).expect("few of them"),
-            key: highest.map_or(KeyCertificate::EpochStart, |(_, certificate)| certificate),
-            committed: committed.and_then(|v| v.committed.clone()),
-        };
+        let epoch = from.first().expect("a ViewChange").claims.payload.epoch;
+        let contents = forge::new_view(epoch, View(view), from).expect("few of them");
         self.forge(seat, Unsigned::NewView(contents))
     }
 

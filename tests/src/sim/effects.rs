@@ -154,6 +154,7 @@ impl World {
                 self.fired("evidence of a double signature");
             }
             Effect::ResultsDiffer(votes) => return Err(Violation(format!("S2: results differ: {votes:?}"))),
+            Effect::Halted(_) if self.is_byzantine(node) => {}
             Effect::Halted(halt) => return Err(Violation(format!("S1: node {node} halted: {halt}"))),
             _ => {}
         }
@@ -229,7 +230,8 @@ impl World {
     /// Signs with the key of the message's epoch, if the node has it; a copy comes back as an input.
     fn sign(&mut self, node: usize, unsigned: Unsigned) -> Option<Message> {
         let epoch = self.epoch(node);
-        let seat = self.roster.seat(epoch, node).filter(|_| self.nodes[node].holds_key(epoch))?;
+        let seat =
+            self.roster.seat(epoch, self.identity(node)).filter(|_| self.nodes[node].holds_key(epoch))?;
         let message = self.nodes[node].signer.sign(seat, unsigned);
         let own = Input::Message(Verified::vouched(message.clone()));
         self.reply(node, 0, Answer::Input(Box::new(own)));
@@ -258,7 +260,7 @@ impl World {
             )));
         };
         let signer = message.signer(context);
-        let own = self.roster.seat(context.epoch, node).map(|(seat, _)| seat);
+        let own = self.own_seat(node, context.epoch);
         if let Some(seat) = signer.filter(|signer| Some(*signer) == own) {
             let honest = self.nodes[node].standing == Standing::Honest;
             self.checker.signed(seat, &message, honest)?;
@@ -269,7 +271,8 @@ impl World {
         } else {
             Verified::vouched(message)
         };
-        send(self, Wire::Consensus(Arc::new(verified)));
-        Ok(())
+        let message = Arc::new(verified);
+        send(self, Wire::Consensus(Arc::clone(&message)));
+        self.liar_says(node, message.get())
     }
 }

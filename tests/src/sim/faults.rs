@@ -23,7 +23,7 @@ const NEARLY_FULL_BYTES: u64 = 3_000;
 impl World {
     /// A node's seat in an epoch, if it may vote with its key.
     pub(super) fn seat(&self, node: usize, epoch: Epoch) -> Option<ValidatorIndex> {
-        let seat = self.roster.seat(epoch, node).map(|(seat, _)| seat);
+        let seat = self.own_seat(node, epoch);
         seat.filter(|_| self.nodes[node].holds_key(epoch))
     }
 

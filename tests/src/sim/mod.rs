@@ -10,9 +10,11 @@
 //! | --- | --- |
 //! | `settings.rs` | what a run is made of beside its seed, and what became of it |
 //! | `scenario.rs` | plans with a name |
+//! | `known.rs` | plans of what went wrong elsewhere |
 //! | `mutation.rs` | known mistakes, made by the driver on purpose, that the checker must find |
 //! | `random.rs` | the generator behind every choice |
 //! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
+//! | `byzantine/` | validators that lie |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -34,6 +36,7 @@
 //! everything that anybody signed, whether or not it arrived. Cores, ledgers, pools and journals are the real
 //! ones; network, clocks and disks are simulated.
 
+mod byzantine;
 mod chart;
 mod checker;
 mod clients;
@@ -43,6 +46,7 @@ mod executor;
 mod fault;
 mod faults;
 mod jobs;
+mod known;
 mod mutation;
 mod node;
 mod plan;
@@ -57,8 +61,10 @@ mod weather;
 mod wire;
 mod world;
 
+pub use byzantine::Kind as Byzantine;
 pub use checker::Violation;
 pub use fault::{Fault, Nodes};
+pub use known::NEEDED_AT_MS;
 pub use mutation::Mutation;
 pub use plan::Plan;
 pub use random::Random;

@@ -1,5 +1,6 @@
 //! One simulated node: what it is while it runs, what is left when it does not, and what is wrong with it.
 
+use super::byzantine::Liar;
 use super::clients;
 use super::executor::Executor;
 use super::mutation::Mutation;
@@ -79,6 +80,8 @@ impl Slowness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     Honest,
+    /// It lies.
+    Byzantine,
     /// Its disk is an old one: it may sign again what it does not know of.
     OldDisk,
     /// Its disk was wiped: it never votes again with its key.
@@ -102,6 +105,8 @@ pub(super) struct SimNode {
     pub(super) storage: Storage,
     pub(super) backup: Option<(Storage, Height)>,
     pub(super) standing: Standing,
+    /// How it lies, if it does.
+    pub(super) liar: Option<Liar>,
     /// What must be there after any crash: the last height and vote record that were said to be durable.
     pub(super) durable: (Height, u64),
     /// R46: the key of an epoch below this one is erased, if it is another than that of this one.
@@ -128,6 +133,7 @@ impl SimNode {
             storage: Storage::new(random.next(), settings.replicas),
             backup: None,
             standing: Standing::Honest,
+            liar: None,
             durable: (Height::ZERO, 0),
             keys_erased_below: Epoch::ZERO,
             crash_at_persist: None,

@@ -1,8 +1,10 @@
 //! Which faults happen when, and how the validator set changes; all from the seed.
 
+use super::byzantine::Kind;
 use super::fault::Fault;
 use super::random::Random;
 use super::roster::SetChangePlan;
+use quorate_chain::quorum::Quorum;
 
 /// How wrong a clock is.
 const HOUR_MS: i64 = 3_600_000;
@@ -18,6 +20,8 @@ pub struct Plan {
     pub faults: Vec<(u64, Fault)>,
     /// Nodes that are off from the start to the end; at most f for a run that must succeed.
     pub silent: Vec<usize>,
+    /// Validators that lie, and how.
+    pub byzantine: Vec<(usize, Kind)>,
     /// What each node's wall clock is ahead, milliseconds; 0 where left out.
     pub skew_ms: Vec<i64>,
     /// How much faster each node's clocks run, millionths; 0 where left out.
@@ -66,7 +70,11 @@ impl Plan {
         for node in (first..first + random.between(1, f as u64) as usize).map(|node| node % n) {
             let at = random.between(500, self.heal_ms - 1_000);
             let down_ms = random.between(10, 900);
-            match random.below(9) {
+            match random.below(16) {
+                9.. if self.byzantine.len() < self.fewest_faults(n) => {
+                    let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
+                    self.byzantine.push((node, kind));
+                }
                 0..=2 => self.silent.push(node),
                 3 | 4 => self.faults.push((at, Fault::LostChain { node, down_ms })),
                 5 => self.faults.push((at, Fault::Wipe { node, down_ms })),
@@ -81,6 +89,17 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// How many validators may be faulty in every epoch.
+    fn fewest_faults(&self, n: usize) -> usize {
+        let mut seated = n;
+        let mut fewest = Quorum::of(n).f();
+        for change in &self.changes {
+            seated = seated + usize::from(change.added.is_some()) - usize::from(change.removed.is_some());
+            fewest = fewest.min(Quorum::of(seated).f());
+        }
+        fewest
     }
 
     fn add_clocks(&mut self, random: &mut Random, nodes: usize, f: usize) {

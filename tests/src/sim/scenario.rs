@@ -1,6 +1,8 @@
 //! Plans with a name, for the command line and for tests.
 
+use super::byzantine::SCENARIOS;
 use super::fault::Fault;
+use super::known;
 use super::plan::Plan;
 use super::random::Random;
 use super::roster::SetChangePlan;
@@ -20,8 +22,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
+    /// Those without a Byzantine validator, and that of the seed alone.
+    const HONEST: [Self; 18] = [
         Self { name: "random", about: "whatever the seed wants", plan: Plan::random },
         Self { name: "honest", about: "nothing goes wrong", plan: honest },
         Self { name: "crashed-primary", about: "the first primary dies", plan: crashed_primary },
@@ -33,12 +35,39 @@ impl Scenario {
         Self { name: "full-disks", about: "one disk after the other is full for a while", plan: full_disks },
         Self { name: "failing-disks", about: "failed syncs and power cuts in writes", plan: failing_disks },
         Self { name: "set-changes", about: "three epochs' ends while processes crash", plan: set_changes },
+        Self { name: "different-sets", about: "view changes reach some only", plan: known::different_sets },
+        Self {
+            name: "window-moves-first",
+            about: "backups lag, the primary dies",
+            plan: known::window_moves_first,
+        },
+        Self {
+            name: "view-change-after-forgetting",
+            about: "ViewChanges arrive when their heights are committed",
+            plan: known::view_change_after_forgetting,
+        },
+        Self {
+            name: "caught-up-and-needed",
+            about: "who missed the view change must vote in the view",
+            plan: known::caught_up_and_needed,
+        },
+        Self { name: "late-echoes", about: "old views' messages come again, late", plan: known::late_echoes },
+        Self { name: "split-for-an-hour", about: "two halves, then healed", plan: known::split_for_an_hour },
+        Self { name: "replays", about: "deaths at persist points, again and again", plan: known::replays },
     ];
+
+    /// Whatever the seed wants.
+    pub const RANDOM: Self = Self::HONEST[0];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::HONEST.into_iter().chain(SCENARIOS)
+    }
 
     /// The one with a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scenario| scenario.name == name)
+        Self::all().find(|scenario| scenario.name == name)
     }
 }
 

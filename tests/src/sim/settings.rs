@@ -73,6 +73,8 @@ pub struct Outcome {
     pub recovery_ms: u64,
     /// The same as a share of what is allowed, percent.
     pub recovery_percent: u64,
+    /// How long after healing anything was committed for the first time, milliseconds.
+    pub resumed_ms: u64,
     /// Faults that showed, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }

@@ -1,5 +1,6 @@
 //! What goes over the simulated network, and how a node takes it in.
 
+use super::byzantine::Fate;
 use super::chart::Mark;
 use super::checker::Violation;
 use super::world::{Event, World};
@@ -36,6 +37,16 @@ pub(super) enum Wire {
 
 impl World {
     pub(super) fn send(&mut self, from: usize, to: usize, wire: Wire) {
+        match self.fate(from, to, &wire) {
+            Fate::Pass => self.put(from, to, wire),
+            Fate::Drop => {}
+            Fate::Delay(ms) => self.after(ms, Event::Deliver { from, to: self.of_twins(from, to), wire }),
+        }
+    }
+
+    /// Onto the network.
+    pub(super) fn put(&mut self, from: usize, to: usize, wire: Wire) {
+        let to = self.of_twins(from, to);
         if self.is_silent(to) {
             return;
         }
@@ -50,7 +61,8 @@ impl World {
     /// The others with a seat in the epoch that a node is in.
     pub(super) fn validators(&self, node: usize) -> Vec<usize> {
         let Some(replica) = self.nodes[node].replica() else { return Vec::new() };
-        self.roster.nodes(replica.epoch()).filter(|other| *other != node).collect()
+        let own = self.identity(node);
+        self.roster.nodes(replica.epoch()).filter(|other| *other != own).collect()
     }
 
     pub(super) fn send_to_validators(&mut self, from: usize, wire: &Wire) {
@@ -68,6 +80,7 @@ impl World {
         self.note(Mark::Arrow(from, to), || wire.describe());
         match wire {
             Wire::Consensus(message) => {
+                self.liar_hears(from, to, message.get())?;
                 let epoch = message.get().epoch();
                 if self.epoch(to) == epoch {
                     self.step(to, Input::Message(Arc::unwrap_or_clone(message)))
@@ -97,7 +110,7 @@ impl World {
             Wire::Blocks(blocks) => self.take_blocks(from, to, &blocks),
             Wire::Transactions(transactions) => self.submit(to, &transactions),
             Wire::Connected | Wire::Disconnected => {
-                let Some(peer) = self.roster.seat(self.epoch(to), from).map(|(seat, _)| seat) else {
+                let Some(peer) = self.own_seat(from, self.epoch(to)) else {
                     return Ok(());
                 };
                 let is_new = matches!(wire, Wire::Connected);

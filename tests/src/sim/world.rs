@@ -1,5 +1,6 @@
 //! The clock and the queue of events; safety phase, healing, liveness phase.
 
+use super::byzantine::{Kind, LIE_EVERY_MS, Liar, Library};
 use super::chart::{Chart, Mark};
 use super::checker::{Checker, Violation};
 use super::clients::{self, ALL, patience_ms, transactions};
@@ -66,6 +67,10 @@ pub(super) enum Event {
         transaction: usize,
     },
     Heal,
+    /// A Byzantine node speaks up.
+    Lie {
+        node: usize,
+    },
 }
 
 pub(super) struct World {
@@ -81,6 +86,11 @@ pub(super) struct World {
     events: BTreeMap<(u64, u64), Event>,
     pub(super) nodes: Vec<SimNode>,
     silent: Vec<usize>,
+    /// The Byzantine nodes, and what they know.
+    pub(super) coalition: Vec<usize>,
+    pub(super) library: Library,
+    /// Nodes that run with one key.
+    pub(super) twins: Vec<(usize, usize)>,
     pub(super) one_disk: bool,
     pub(super) weather: Weather,
     /// When it healed, and until when everything must be committed.
@@ -98,7 +108,7 @@ pub(super) struct World {
 /// Runs one seed with a plan that follows from it.
 #[must_use]
 pub fn run(seed: u64, settings: Settings) -> Outcome {
-    run_scenario(seed, settings, Scenario::ALL[0])
+    run_scenario(seed, settings, Scenario::RANDOM)
 }
 
 /// Runs one seed with the plan of a scenario.
@@ -131,13 +141,28 @@ impl World {
         // All over the order of primaries, the first one included.
         let more = (0..settings.silent).map(|i| i * settings.replicas / settings.silent);
         silent.extend(more.filter(|node| !plan.silent.contains(node)));
-        let count = settings.replicas + plan.spares;
+        let second = settings.replicas + plan.spares;
+        let with_twins = plan.byzantine.iter().filter(|(_, kind)| *kind == Kind::Twins);
+        let twins: Vec<_> = with_twins.map(|(node, _)| *node).zip(second..).collect();
+        let count = second + twins.len();
         let mut nodes: Vec<_> = (0..count).map(|i| SimNode::new(i, &settings, &mut random)).collect();
         nodes.iter_mut().zip(&plan.skew_ms).for_each(|(node, skew)| node.skew_ms = *skew);
         nodes.iter_mut().zip(&plan.drift).for_each(|(node, drift)| node.drift = *drift);
+        let mut coalition: Vec<_> = plan.byzantine.iter().map(|(node, _)| *node).collect();
+        coalition.extend(twins.iter().map(|(_, second)| *second));
+        for (node, kind) in &plan.byzantine {
+            (nodes[*node].standing, nodes[*node].liar) = (Standing::Byzantine, Some(Liar::new(*kind)));
+        }
+        for (_, second) in &twins {
+            (nodes[*second].standing, nodes[*second].liar) =
+                (Standing::Byzantine, Some(Liar::new(Kind::Twins)));
+        }
         Self {
             settings,
             random,
+            coalition,
+            library: Library::default(),
+            twins,
             checker: Checker::new(&roster, settings.verify),
             roster,
             start,
@@ -167,6 +192,10 @@ impl World {
             self.note(Mark::All, || violation.0.clone());
             self.outcome.violation = Some(violation);
         }
+        if let Some((healed, _)) = self.healed {
+            let first = self.outcome.commits_ms.iter().find(|at| **at > healed);
+            self.outcome.resumed_ms = first.map_or(0, |at| at - healed);
+        }
         self.outcome.time_ms = self.now_ms;
         self.outcome.epoch = self.contexts.len() as u64 - 1;
         self.outcome.trace_hash = self.hasher.finalize().to_hex().to_string();
@@ -184,6 +213,10 @@ impl World {
             self.at(at, Event::Submit { transaction });
         }
         self.at(plan.heal_ms, Event::Heal);
+        for node in self.coalition.clone() {
+            let first = self.random.below(LIE_EVERY_MS);
+            self.at(first, Event::Lie { node });
+        }
         let skewed = self.nodes.iter().any(|node| node.skew_ms.abs() > SKEW_MAX_MS);
         let drifts = self.nodes.iter().any(|node| node.drift != 0);
         let lasting = [(skewed, SKEW), (drifts, DRIFT), (!self.silent.is_empty(), SILENT)];
@@ -224,9 +257,10 @@ impl World {
         Err(Violation(format!("L: not everything is committed after healing:\n  {}", states.join("\n  "))))
     }
 
-    /// Nodes that can be up.
+    /// Nodes that can be up, and do not lie.
     fn up(&self) -> impl Iterator<Item = &SimNode> {
-        self.nodes.iter().filter(|n| n.standing != Standing::Damaged && !self.silent.contains(&n.index))
+        let faulty = [Standing::Damaged, Standing::Byzantine];
+        self.nodes.iter().filter(move |n| !faulty.contains(&n.standing) && !self.silent.contains(&n.index))
     }
 
     pub(super) fn is_silent(&self, node: usize) -> bool {
@@ -295,6 +329,7 @@ impl World {
             Event::Fault(fault) => self.fault(*fault),
             Event::Submit { transaction } => self.client(transaction),
             Event::Heal => self.heal(),
+            Event::Lie { node } => self.liar_idles(node),
         }
     }
 

@@ -2,15 +2,12 @@
 
 use super::signing::REPLICAS;
 use super::world::World;
+use crate::forge;
 use crate::fuzz::script::Script;
 use quorate_chain::certificate::{CommitVote, PrepareVote};
-use quorate_chain::codec::List;
 use quorate_chain::{BlockHash, CommitCertificate, Epoch, Height, ResultHash, TransactionId, View};
 use quorate_chain::{PreparedCertificate, TimestampMs, ValidatorIndex};
-use quorate_consensus::message::{
-    Ask, AskCounter, CommitClaim, KeyCertificate, NewViewContents, Newest, NewestSigned, PrepareClaim,
-    Recall, Status, Suspect, ViewChange, ViewChangeClaims,
-};
+use quorate_consensus::message::{Ask, AskCounter, Newest, NewestSigned, Recall, Status, Suspect};
 use quorate_consensus::{Message, Unsigned};
 use std::sync::Arc;
 
@@ -129,27 +126,7 @@ impl World {
             commit.and_then(|vote| self.oracle.certificate(vote, self.signing));
         let prepared: Option<PreparedCertificate> =
             prepare.and_then(|vote| self.oracle.prepared(vote, self.signing));
-        let claim = committed.as_ref().map_or(
-            CommitClaim {
-                view: None,
-                height: context.start_height,
-                block: context.start_block,
-                result: context.start_result,
-            },
-            |c| CommitClaim {
-                view: Some(c.view),
-                height: c.height,
-                block: c.block_hash,
-                result: c.result_hash,
-            },
-        );
-        let prepare = prepared.as_ref().map(|p| PrepareClaim {
-            view: p.vote.view,
-            height: p.vote.height,
-            block: p.vote.block,
-        });
-        let claims = ViewChangeClaims { epoch, target, committed: claim, prepared: prepare };
-        Some(Unsigned::ViewChange(claims, committed, prepared))
+        Some(forge::view_change(&context, target, committed, prepared))
     }
 
     pub(super) fn view_change(&mut self, mask: u8, script: &mut Script<'_>) {
@@ -175,7 +152,7 @@ impl World {
         }
         changes.sort_by_key(|(seat, _)| *seat);
         let changes: Vec<_> = changes.into_iter().map(|(_, change)| change).collect();
-        if let Some(contents) = new_view_contents(epoch, view, &changes) {
+        if let Some(contents) = forge::new_view(epoch, view, &changes).filter(|_| changes.len() >= 3) {
             self.say(mask, Unsigned::NewView(contents));
         }
     }
@@ -242,26 +219,4 @@ impl World {
             self.tell(mask, Message::Certificate(Arc::new(certificate)));
         }
     }
-}
-
-/// A NewView that passes verification: of a quorum, with proof of the highest key and of the highest C.
-fn new_view_contents(epoch: Epoch, view: View, changes: &[Arc<ViewChange>]) -> Option<NewViewContents> {
-    if changes.len() < 3 {
-        return None;
-    }
-    let of_commit = |c: &CommitCertificate| (Some(c.view), c.height, 1, c.block_hash);
-    let of_prepare = |p: &PreparedCertificate| (Some(p.vote.view), p.vote.height, 0, p.vote.block);
-    let commits = changes.iter().filter_map(|change| change.committed.as_ref());
-    let prepares = changes.iter().filter_map(|change| change.prepared.as_ref());
-    let commit = commits.clone().max_by_key(|c| of_commit(c));
-    let prepare = prepares.max_by_key(|p| of_prepare(p));
-    let key = match (commit, prepare) {
-        (None, None) => KeyCertificate::EpochStart,
-        (c, Some(p)) if c.is_none_or(|c| of_commit(c) < of_prepare(p)) => KeyCertificate::Prepared(p.clone()),
-        (Some(c), _) => KeyCertificate::Committed(c.clone()),
-        (None, Some(p)) => KeyCertificate::Prepared(p.clone()),
-    };
-    let committed = commits.max_by_key(|c| (c.height, c.view)).cloned();
-    let view_changes = List::new(changes.iter().map(|change| change.claims.clone()).collect()).ok()?;
-    Some(NewViewContents { epoch, view, view_changes, key, committed })
 }

@@ -1,0 +1,219 @@
+//! How the simulated world asks the fixtures, and sends what they say.
+
+use super::scene::Scene;
+use super::{Content, Fate, Fixture, Kind, Letter};
+use crate::sim::chart::Mark;
+use crate::sim::checker::Violation;
+use crate::sim::wire::Wire;
+use crate::sim::world::{Event, World};
+use quorate_chain::{Epoch, ValidatorIndex};
+use quorate_consensus::message::verify;
+use quorate_consensus::{Message, Verified};
+use std::sync::Arc;
+
+/// How often a Byzantine validator speaks up by itself, milliseconds.
+pub(in super::super) const LIE_EVERY_MS: u64 = 120;
+/// What verification refused, for counting.
+const REFUSED: &str = "byzantine: refused by verification";
+
+impl World {
+    pub(in super::super) fn is_byzantine(&self, node: usize) -> bool {
+        self.coalition.contains(&node)
+    }
+
+    /// The node whose seat this one uses: its own, but for the second one of twins.
+    pub(in super::super) fn identity(&self, node: usize) -> usize {
+        self.twins.iter().find(|(_, second)| *second == node).map_or(node, |(first, _)| *first)
+    }
+
+    /// Who of a pair of twins is meant by a sender: each is in touch with one half.
+    pub(in super::super) fn of_twins(&self, from: usize, to: usize) -> usize {
+        let pair = self.twins.iter().find(|(first, _)| *first == to);
+        pair.map_or(to, |(first, second)| if self.hears_second(from) { *second } else { *first })
+    }
+
+    /// Whether a node is in touch with the second ones of twins; the halves change now and then.
+    fn hears_second(&self, node: usize) -> bool {
+        const SAME_HALVES_MS: u64 = 1_500;
+        let shift = (self.now_ms / SAME_HALVES_MS) as usize;
+        (node + shift) / 2 % 2 == 1
+    }
+
+    /// Whether what one of twins sends reaches a node.
+    fn is_in_touch(&self, from: usize, to: usize) -> bool {
+        match self.twins.iter().find(|(first, second)| *first == from || *second == from) {
+            Some((_, second)) => self.hears_second(to) == (*second == from),
+            None => true,
+        }
+    }
+
+    /// Lets a fixture decide something, with what it sees.
+    fn ask_liar<T>(
+        &mut self,
+        node: usize,
+        ask: impl FnOnce(&mut dyn Fixture, &mut Scene<'_>) -> T,
+    ) -> Option<T> {
+        let identity = self.identity(node);
+        let one = &mut self.nodes[node];
+        let replica = one.replica()?;
+        let (epoch, view, tip) = (replica.epoch(), replica.view(), replica.tip().height);
+        let seat = self.roster.seat(epoch, identity).map(|(seat, _)| seat)?;
+        let clock_ms = one.now(self.now_ms).clock.0;
+        let mut liar = one.liar.take()?;
+        let context = &self.contexts[epoch.0 as usize];
+        let mut scene = Scene {
+            seat,
+            context,
+            view,
+            tip,
+            clock_ms,
+            roster: &self.roster,
+            coalition: &self.coalition,
+            library: &self.library,
+            random: &mut self.random,
+            lies: 0,
+        };
+        let answer = ask(liar.fixture.as_mut(), &mut scene);
+        let lies = scene.lies;
+        *self.outcome.faults.entry(liar.kind.name()).or_default() += lies;
+        if lies == 0 {
+            self.outcome.faults.retain(|_, count| *count > 0);
+        }
+        self.nodes[node].liar = Some(liar);
+        Some(answer)
+    }
+
+    /// What becomes of something that a node's core sends to another.
+    pub(in super::super) fn fate(&mut self, from: usize, to: usize, wire: &Wire) -> Fate {
+        if !self.is_byzantine(from) {
+            return Fate::Pass;
+        }
+        if !self.is_in_touch(from, to) {
+            self.fired(Kind::Twins.name());
+            return Fate::Drop;
+        }
+        self.ask_liar(from, |fixture, scene| fixture.fate(scene, to, wire)).unwrap_or(Fate::Pass)
+    }
+
+    /// A Byzantine node's core has said something.
+    pub(in super::super) fn liar_says(&mut self, node: usize, message: &Message) -> Result<(), Violation> {
+        if !self.is_byzantine(node) {
+            return Ok(());
+        }
+        self.library.learn(node, message);
+        // What it only passes on gives no occasion.
+        let context = &self.contexts[message.epoch().0 as usize];
+        if message.signer(context) != self.own_seat(node, message.epoch()) {
+            return Ok(());
+        }
+        let letters = self.ask_liar(node, |fixture, scene| fixture.says(scene, message));
+        self.post(node, letters.unwrap_or_default())
+    }
+
+    /// A Byzantine node has heard something.
+    pub(in super::super) fn liar_hears(
+        &mut self,
+        from: usize,
+        node: usize,
+        message: &Message,
+    ) -> Result<(), Violation> {
+        if !self.is_byzantine(node) {
+            return Ok(());
+        }
+        self.library.learn(from, message);
+        let letters = self.ask_liar(node, |fixture, scene| fixture.hears(scene, message));
+        self.post(node, letters.unwrap_or_default())
+    }
+
+    /// A Byzantine node speaks up by itself, again and again.
+    pub(in super::super) fn liar_idles(&mut self, node: usize) -> Result<(), Violation> {
+        self.after(LIE_EVERY_MS, Event::Lie { node });
+        let letters = self.ask_liar(node, |fixture, scene| fixture.idles(scene));
+        self.post(node, letters.unwrap_or_default())
+    }
+
+    fn post(&mut self, node: usize, letters: Vec<Letter>) -> Result<(), Violation> {
+        for Letter { to, what } in letters {
+            let epoch = self.epoch(node);
+            let identity = self.identity(node);
+            let Some(seat) = self.roster.seat(epoch, identity) else { continue };
+            let signer = &mut self.nodes[node].signer;
+            let (message, refused) = match what {
+                Content::Known(message) => (message, false),
+                Content::Own(unsigned) => {
+                    let message = signer.sign(seat, unsigned);
+                    let refused = self.speaks_for_another(node, &message);
+                    (message, refused)
+                }
+                Content::Broken(unsigned) => (break_signature(signer.sign(seat, unsigned)), true),
+            };
+            // Keyed hashes are not verified; everybody would refuse it.
+            if refused && !self.settings.verify {
+                self.fired(REFUSED);
+                continue;
+            }
+            self.post_one(node, &to, message)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is signed with a node's key, but a message of the primary of a view that it does not lead.
+    fn speaks_for_another(&self, node: usize, message: &Message) -> bool {
+        let context = self.contexts.get(message.epoch().0 as usize);
+        let signer = context.and_then(|context| message.signer(context));
+        let by_primary = matches!(message, Message::Proposal(_) | Message::NewView(_));
+        by_primary && signer.is_some() && signer != self.own_seat(node, message.epoch())
+    }
+
+    fn post_one(&mut self, node: usize, to: &[usize], message: Message) -> Result<(), Violation> {
+        let Some(context) = self.contexts.get(message.epoch().0 as usize).cloned() else {
+            // Nobody is in that epoch: whoever hears of it asks for blocks.
+            let wire = Wire::Consensus(Arc::new(Verified::vouched(message)));
+            to.iter().for_each(|to| self.put(node, *to, wire.clone()));
+            return Ok(());
+        };
+        let signer = message.signer(&context);
+        let own = self.own_seat(node, context.epoch);
+        // A node hears such a message from its signer only.
+        if message.is_first_hand() && signer != own {
+            return Ok(());
+        }
+        let message = if self.settings.verify {
+            match verify(message, &context) {
+                Ok(verified) => verified.into_inner(),
+                Err(_) => {
+                    self.fired(REFUSED);
+                    return Ok(());
+                }
+            }
+        } else {
+            message
+        };
+        if let Some(seat) = signer.filter(|signer| Some(*signer) == own) {
+            self.checker.signed(seat, &message, false)?;
+        }
+        self.library.learn(node, &message);
+        let wire = Wire::Consensus(Arc::new(Verified::vouched(message)));
+        self.note(Mark::At(node), || format!("lies: {}", wire.describe()));
+        for to in to {
+            self.put(node, *to, wire.clone());
+        }
+        Ok(())
+    }
+
+    /// The seat of a node's key in an epoch.
+    pub(in super::super) fn own_seat(&self, node: usize, epoch: Epoch) -> Option<ValidatorIndex> {
+        self.roster.seat(epoch, self.identity(node)).map(|(seat, _)| seat)
+    }
+}
+
+fn break_signature(mut message: Message) -> Message {
+    match &mut message {
+        Message::Prepare(vote) => vote.signature.0[7] ^= 1,
+        Message::Commit(vote) => vote.signature.0[7] ^= 1,
+        Message::Ask(ask) => ask.signature.0[7] ^= 1,
+        Message::Status(status) => status.signature.0[7] ^= 1,
+        _ => {}
+    }
+    message
+}
