@@ -13,6 +13,7 @@
 //! | `mutation.rs` | known mistakes, made by the driver on purpose, that the checker must find |
 //! | `random.rs` | the generator behind every choice |
 //! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
+//! | `sound.rs` | whether a plan from elsewhere can be run |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -51,6 +52,7 @@ mod roster;
 mod scenario;
 mod settings;
 mod signing;
+mod sound;
 mod storage;
 mod votes;
 mod weather;
@@ -65,4 +67,4 @@ pub use random::Random;
 pub use roster::SetChangePlan;
 pub use scenario::Scenario;
 pub use settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
-pub use world::{run, run_plan, run_scenario};
+pub use world::{plan_of, run, run_plan, run_scenario, run_variant};

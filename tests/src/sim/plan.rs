@@ -3,16 +3,18 @@
 use super::fault::Fault;
 use super::random::Random;
 use super::roster::SetChangePlan;
+use serde::{Deserialize, Serialize};
 
 /// How wrong a clock is.
 const HOUR_MS: i64 = 3_600_000;
 /// How much too fast or too slow a clock is at most, millionths.
 const DRIFT_MAX: u64 = 10_000;
 /// Every run gets so high, however few transactions wait: the last set change is below it.
-const LAST_CHANGE_MAX: u64 = 26;
+pub(super) const LAST_CHANGE_MAX: u64 = 26;
 
 /// What happens in one run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Plan {
     /// When which fault begins, ascending.
     pub faults: Vec<(u64, Fault)>,
@@ -42,7 +44,8 @@ impl Plan {
             plan.add_changes(random, n);
         }
         let nodes = n + plan.spares;
-        plan.add_faulty(random, n, f);
+        // A smaller set bears fewer.
+        plan.add_faulty(random, n, f.min(plan.least_f(n)));
         plan.add_clocks(random, nodes, f);
         let first = random.below(Fault::SURE as u64) as usize;
         let sure = (first..first + 3).map(|kind| kind % Fault::SURE);
