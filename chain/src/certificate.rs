@@ -337,4 +337,19 @@ mod tests {
         let wrong = CertifiedHeader { result: result(4), ..own };
         assert_eq!(wrong.verify(Epoch(0), &set, CHAIN), Err(CertificateError::Other("result")));
     }
+
+    #[test]
+    fn the_longest_path_proves_and_a_longer_one_cannot_be() {
+        let set = validator_set(4);
+        let mut headers = vec![header(1, CHAIN.genesis_block(), ResultHash::default())];
+        for height in 2..=PATH_HEADERS_MAX as u64 + 1 {
+            let parent = headers.last().unwrap().hash();
+            headers.push(header(height, parent, result(1).hash()));
+        }
+        let commit = certificate(&[0, 1, 2], headers.last().unwrap(), &result(1));
+        let path = List::new(headers[1..].to_vec()).unwrap();
+        let proof = CertifiedHeader { header: headers[0].clone(), result: result(1), path, commit };
+        assert_eq!(proof.verify(Epoch(0), &set, CHAIN), Ok(()));
+        assert!(List::<_, 0, PATH_HEADERS_MAX>::new(headers).is_err());
+    }
 }

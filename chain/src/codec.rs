@@ -255,4 +255,12 @@ mod tests {
         assert!(decode::<Text<8>>(&encode("a\nb")).is_err());
         assert!(decode::<Text<8>>(&[1, 0, 0, 0, 0xff]).is_err());
     }
+
+    #[test]
+    fn a_list_may_be_longer_than_what_room_is_made_for() {
+        type Long = List<u16, 0, { 2 * PREALLOCATED_MAX }>;
+        let full = vec![7; 2 * PREALLOCATED_MAX];
+        assert_eq!(decode::<Long>(&encode(&full)).unwrap().into_inner(), full);
+        assert!(decode::<Long>(&encode(&vec![7_u16; 2 * PREALLOCATED_MAX + 1])).is_err());
+    }
 }

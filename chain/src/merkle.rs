@@ -154,4 +154,13 @@ mod tests {
         assert_ne!(text(1), text(2));
         assert_ne!(text(2), text(3));
     }
+
+    #[test]
+    fn the_longest_proof_is_that_of_the_largest_list() {
+        let longest = vec![crate::ids::MerkleRoot::default(); DEPTH_MAX];
+        let proof = MerkleProof { index: 0, count: u32::MAX, siblings: List::new(longest.clone()).unwrap() };
+        let bytes = crate::codec::encode(&proof);
+        assert_eq!(crate::codec::decode::<MerkleProof>(&bytes), Ok(proof));
+        assert!(List::<_, 0, DEPTH_MAX>::new([longest, vec![Default::default()]].concat()).is_err());
+    }
 }

@@ -107,11 +107,33 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX};
 
     #[test]
     fn defaults_are_in_range_and_others_are_named() {
         assert_eq!(Parameters::default().check(), Ok(()));
         let low = Parameters { timeout_max_ms: 5, ..Parameters::default() };
         assert_eq!(low.check().unwrap_err().name, "timeout_max_ms");
+    }
+
+    #[test]
+    fn what_has_a_largest_value_may_have_it_and_no_more() {
+        let full = Parameters {
+            block_transactions_max: BLOCK_TRANSACTIONS_MAX as u32,
+            block_bytes_max: BLOCK_BYTES_MAX as u32,
+            window: WINDOW_MAX,
+            ..Parameters::default()
+        };
+        assert_eq!(full.check(), Ok(()));
+        let more: [(_, fn(&mut Parameters)); 3] = [
+            ("block_transactions_max", |p| p.block_transactions_max += 1),
+            ("block_bytes_max", |p| p.block_bytes_max += 1),
+            ("window", |p| p.window += 1),
+        ];
+        for (name, change) in more {
+            let mut parameters = full.clone();
+            change(&mut parameters);
+            assert_eq!(parameters.check().unwrap_err().name, name);
+        }
     }
 }

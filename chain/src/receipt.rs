@@ -124,4 +124,18 @@ mod tests {
         let expected = [&[7; 32][..], &[1, 2, 1], &[0; 4]].concat();
         assert_eq!(crate::codec::encode(&receipt), expected);
     }
+
+    #[test]
+    fn a_receipt_is_filled_with_events_and_takes_no_more() {
+        let event = Event::Transferred {
+            from: AccountId([1; 32]),
+            to: AccountId([2; 32]),
+            asset: AssetId::NATIVE,
+            amount: Amount(3),
+        };
+        let events = List::new(vec![event.clone(); EVENTS_MAX]).unwrap();
+        let receipt = Receipt { transaction: TransactionId([7; 32]), status: ReceiptStatus::Success, events };
+        assert_eq!(crate::codec::decode::<Receipt>(&crate::codec::encode(&receipt)), Ok(receipt));
+        assert!(List::<_, 0, EVENTS_MAX>::new(vec![event; EVENTS_MAX + 1]).is_err());
+    }
 }

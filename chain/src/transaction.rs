@@ -304,4 +304,32 @@ mod tests {
         assert!(Transaction::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
         assert!(Transaction::from_bytes(&vec![0; TRANSACTION_BYTES_MAX + 1]).is_err());
     }
+
+    #[test]
+    fn everything_that_a_transaction_lists_is_filled_and_takes_no_more() {
+        let keys: Vec<_> = (1..=17).map(|i| SecretKey::from_seed(&[i; 32])).collect();
+        let plain = body(keys[0].public().into());
+        let round_trip = |instructions, signers: &[&SecretKey]| {
+            let body = TransactionBody { instructions: List::new(instructions)?, ..plain.clone() };
+            let signed = Transaction::sign(body, CHAIN, signers)?;
+            assert_eq!(Transaction::from_bytes(signed.bytes())?, signed);
+            Ok::<_, DecodeError>(())
+        };
+        let pay = plain.instructions[0].clone();
+        assert_eq!(round_trip(vec![pay.clone(); INSTRUCTIONS_MAX], &[&keys[0]]), Ok(()));
+        assert!(round_trip(vec![pay.clone(); INSTRUCTIONS_MAX + 1], &[&keys[0]]).is_err());
+        let signers: Vec<_> = keys.iter().collect();
+        assert_eq!(round_trip(vec![pay.clone()], &signers[..WITNESSES_MAX]), Ok(()));
+        assert!(round_trip(vec![pay], &signers).is_err());
+        let memo = Bytes::new(vec![1; MEMO_BYTES_MAX]).unwrap();
+        let (to, asset, amount) = (AccountId([9; 32]), AssetId::NATIVE, Amount(5));
+        assert_eq!(round_trip(vec![Instruction::Transfer { to, asset, amount, memo }], &[&keys[0]]), Ok(()));
+        assert!(Bytes::<MEMO_BYTES_MAX>::new(vec![1; MEMO_BYTES_MAX + 1]).is_err());
+        let key = Bytes::new(vec![1; DATA_KEY_BYTES_MAX]).unwrap();
+        let value = Bytes::new(vec![1; DATA_VALUE_BYTES_MAX]).unwrap();
+        let put = Instruction::PutData { namespace: plain.account, key, value };
+        assert_eq!(round_trip(vec![put], &[&keys[0]]), Ok(()));
+        assert!(Bytes::<DATA_KEY_BYTES_MAX>::new(vec![1; DATA_KEY_BYTES_MAX + 1]).is_err());
+        assert!(Bytes::<DATA_VALUE_BYTES_MAX>::new(vec![1; DATA_VALUE_BYTES_MAX + 1]).is_err());
+    }
 }

@@ -271,4 +271,16 @@ mod tests {
         stolen.validator.consensus = SecretKey::from_seed(&[9; 32]).public();
         assert!(stolen.verify().is_err());
     }
+
+    #[test]
+    fn a_set_is_filled_with_seats_and_takes_no_more() {
+        let mut seats = validator_set(VALIDATORS_MAX as u16).validators().to_vec();
+        assert_eq!(seats.len(), VALIDATORS_MAX);
+        let [identity, consensus, network] = [1, 2, 3].map(|i| SecretKey::from_seed(&[i; 32]).public());
+        let name = Text::new("x".repeat(NAME_BYTES_MAX)).unwrap();
+        seats.push(Validator { name, identity, consensus, network, ..seats[0].clone() });
+        assert!(matches!(ValidatorSet::new(seats.clone()), Err(ValidatorError::Size(_))));
+        assert!(ValidatorSet::new(seats[1..].to_vec()).is_ok());
+        assert!(Text::<NAME_BYTES_MAX>::new("x".repeat(NAME_BYTES_MAX + 1)).is_err());
+    }
 }

@@ -160,3 +160,19 @@ fn the_first_state_has_what_the_document_says() {
     let parameters = StateValue::Parameters(genesis.parameters().clone());
     assert_eq!(state.entries.get(&StateKey::Parameters), Some(&parameters));
 }
+
+#[test]
+fn a_document_is_filled_with_accounts_and_bytes_and_takes_no_more() {
+    let document = |count: usize| {
+        let mut all = fixed().document.clone();
+        all.accounts = vec![all.accounts[0].clone(); count];
+        all
+    };
+    let error = |count| check_accounts(&document(count)).unwrap_err();
+    assert!(matches!(error(ACCOUNTS_MAX + 1), GenesisError::Accounts { max: ACCOUNTS_MAX, .. }));
+    assert!(matches!(error(ACCOUNTS_MAX), GenesisError::DuplicateAccount(_)), "as many may be");
+    let json = fixed().to_json().unwrap();
+    let padded = |bytes: usize| Genesis::from_json(&(json.clone() + &" ".repeat(bytes - json.len())));
+    assert!(padded(DOCUMENT_BYTES_MAX).is_ok());
+    assert!(matches!(padded(DOCUMENT_BYTES_MAX + 1), Err(GenesisError::TooLong { .. })));
+}

@@ -224,4 +224,16 @@ mod tests {
         std::fs::write(&path, form.to_string()).unwrap();
         assert!(matches!(KeyFile::load(&path, KeyKind::Consensus), Err(GenesisError::KeyVoteRecord { .. })));
     }
+
+    #[test]
+    fn a_file_is_no_longer_than_a_key_file_may_be() {
+        let (_home, path, key) = written(KeyKind::Account);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let padded = |bytes: usize| std::fs::write(&path, text.clone() + &" ".repeat(bytes - text.len()));
+        padded(KEY_FILE_BYTES_MAX).unwrap();
+        assert_eq!(KeyFile::load(&path, KeyKind::Account).unwrap().public(), key.public());
+        padded(KEY_FILE_BYTES_MAX + 1).unwrap();
+        let error = KeyFile::load(&path, KeyKind::Account).unwrap_err();
+        assert!(error.to_string().contains(&KEY_FILE_BYTES_MAX.to_string()), "{error}");
+    }
 }

@@ -155,4 +155,18 @@ mod tests {
         std::fs::write(&path, text.replace("bank.example", "thief.example")).unwrap();
         assert!(matches!(load_card(&path), Err(GenesisError::InFile { .. })));
     }
+
+    #[test]
+    fn a_file_is_no_longer_than_a_card_may_be() {
+        let home = tempfile::tempdir().unwrap();
+        let card = create(home.path(), "bank", "bank.example:26601", None).unwrap();
+        let path = card_path(home.path());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let padded = |bytes: usize| std::fs::write(&path, text.clone() + &" ".repeat(bytes - text.len()));
+        padded(CARD_FILE_BYTES_MAX).unwrap();
+        assert_eq!(load_card(&path).unwrap(), card);
+        padded(CARD_FILE_BYTES_MAX + 1).unwrap();
+        let error = load_card(&path).unwrap_err();
+        assert!(error.to_string().contains(&CARD_FILE_BYTES_MAX.to_string()), "{error}");
+    }
 }

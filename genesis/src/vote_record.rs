@@ -188,4 +188,16 @@ mod tests {
         assert!(matches!(create(home.path(), id), Err(GenesisError::VoteRecordOther { .. })));
         assert!(!path(home.path()).exists());
     }
+
+    #[test]
+    fn a_mark_is_no_longer_than_it_may_be() {
+        let (home, key, _segment) = written();
+        let text = std::fs::read_to_string(path(home.path())).unwrap();
+        let padded = |bytes: usize| {
+            std::fs::write(path(home.path()), text.clone() + &" ".repeat(bytes - text.len())).unwrap();
+            check(home.path(), &key).map_err(|error| error.to_string())
+        };
+        assert!(padded(RECORD_BYTES_MAX + 1).is_err_and(|error| error.contains("64")));
+        assert_eq!(padded(RECORD_BYTES_MAX), Ok(()));
+    }
 }

@@ -234,4 +234,27 @@ mod tests {
         assert!("bank.example:26601".parse::<PeerConfig>().is_err());
         assert!(format!("{key}@bank.example").parse::<PeerConfig>().is_err());
     }
+
+    #[test]
+    fn peers_are_configured_up_to_a_number() {
+        let home = tempfile::tempdir().unwrap();
+        let card = quorate_genesis::member::create(home.path(), "bank", "bank.example:26601", None).unwrap();
+        let own = card.validator.network;
+        let genesis = Genesis::merge(
+            vec![card],
+            Vec::new(),
+            quorate_chain::parameters::Parameters::default(),
+            "banks",
+            quorate_chain::TimestampMs(1),
+        )
+        .unwrap();
+        let configured = |count: usize| {
+            let key =
+                |i: usize| SecretKey::from_seed(&[(i / 256) as u8, i as u8].repeat(16).try_into().unwrap());
+            let texts = (0..count).map(|i| key(i).public().to_string()).collect();
+            peers(&genesis, &ConfigFile { peers: Some(texts), ..ConfigFile::default() }, own)
+        };
+        assert_eq!(configured(CONFIGURED_PEERS_MAX).unwrap().len(), CONFIGURED_PEERS_MAX);
+        assert!(matches!(configured(CONFIGURED_PEERS_MAX + 1), Err(NodeError::Usage(_))));
+    }
 }

@@ -33,7 +33,7 @@ const GOSSIP_CONTROL_BYTES_MAX: usize = 64 * 1024;
 /// Peers told at each heartbeat.
 const GOSSIP_LAZY_PEERS: usize = 6;
 /// Requests under way on one connection, both ways together.
-const REQUESTS_PER_CONNECTION_MAX: usize = 16;
+pub(crate) const REQUESTS_PER_CONNECTION_MAX: usize = 16;
 /// Connections that have not finished their handshake.
 const PENDING_CONNECTIONS_MAX: u32 = 64;
 /// A peer that restarts connects before its dead connection is noticed, and two dials may cross.

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Commands that wait for the task.
 pub(crate) const COMMANDS_WAITING_MAX: usize = 512;
 /// Own requests under way.
-const REQUESTS_MAX: usize = 64;
+pub(crate) const REQUESTS_MAX: usize = 64;
 
 /// What the handle and the readers ask of the task.
 pub(crate) enum Command {

@@ -67,6 +67,10 @@ mod tests {
             .collect();
         let singly: Vec<_> = signed.iter().map(|one| verify_zip215(*one)).collect();
         assert_eq!(verify_batch(&signed), singly);
+        // A few are verified one by one.
+        for count in 0..6 {
+            assert_eq!(verify_batch(&signed[..count]), singly[..count]);
+        }
         assert_eq!(singly.iter().filter(|ok| !**ok).count(), 3);
     }
 

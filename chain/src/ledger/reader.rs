@@ -22,9 +22,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Committed blocks kept in memory.
-const CACHED_BLOCKS_MAX: usize = 64;
+pub(super) const CACHED_BLOCKS_MAX: usize = 64;
 /// Bytes of transactions above which a block is not kept in memory.
-const CACHED_BLOCK_TRANSACTIONS_MAX: usize = 2_000;
+pub(super) const CACHED_BLOCK_TRANSACTIONS_MAX: usize = 2_000;
 /// Most balances of an account that one answer lists.
 pub(super) const BALANCES_MAX: usize = 1_000;
 
@@ -220,6 +220,12 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
+    /// Blocks that are read without the disk.
+    #[cfg(test)]
+    pub(super) fn cached(&self) -> usize {
+        self.0.cache.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub(super) const fn new(shared: Arc<Shared>) -> Self {
         Self(shared)
     }

@@ -5,6 +5,7 @@ mod epochs;
 mod overlays;
 
 use super::journal::{MemDisk, PowerLoss};
+use super::reader::{BALANCES_MAX, CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX};
 use super::*;
 use crate::block::{Header, PROTOCOL_VERSION, transactions_root};
 use crate::certificate::CommitVote;
@@ -350,4 +351,45 @@ fn blocks_in_flight_without_a_break_leave_nothing_behind() {
     drop(opened);
     let again = memory(&disk, &store).unwrap();
     assert_eq!(summary(&again), before);
+}
+
+#[test]
+fn the_cache_of_blocks_is_filled_and_keeps_the_latest() {
+    let mut opened = memory(&MemDisk::new(40), &MemoryStore::default()).unwrap();
+    for _ in 0..CACHED_BLOCKS_MAX + 2 {
+        commit_next(&mut opened.ledger).unwrap();
+    }
+    assert_eq!(opened.reader.cached(), CACHED_BLOCKS_MAX);
+    assert!(opened.reader.block(Height(1)).unwrap().is_some(), "from disk");
+}
+
+#[test]
+fn a_block_with_too_many_transactions_is_not_cached() {
+    for (count, cached) in [(CACHED_BLOCK_TRANSACTIONS_MAX, 1), (CACHED_BLOCK_TRANSACTIONS_MAX + 1, 0)] {
+        let mut opened = memory(&MemDisk::new(42), &MemoryStore::default()).unwrap();
+        let tip = opened.ledger.tip().clone();
+        let transactions: Vec<_> = (0..count as u64).map(|nonce| transfer(1, nonce, 2)).collect();
+        let mut block = block(1, tip.block, &tip.result);
+        block.header.transactions_root = transactions_root(&transactions);
+        block.header.transaction_count = count as u32;
+        block.transactions = List::new(transactions).unwrap();
+        assert_eq!(opened.ledger.validate(&block, |_| false), Ok(()));
+        opened.ledger.append_body(&block).unwrap();
+        let result = opened.ledger.execute(&block).unwrap().result;
+        opened.ledger.commit(block.hash(), List::default(), certify(&block, &result)).unwrap();
+        assert_eq!(opened.reader.cached(), cached);
+    }
+}
+
+#[test]
+fn an_account_is_shown_with_as_many_balances_as_may_be() {
+    let mut entries = BTreeMap::from([(StateKey::Account(id(1)), StateValue::Account(Account::default()))]);
+    for asset in 0..=BALANCES_MAX as u16 {
+        let asset = AssetId([asset.to_be_bytes(); 16].concat().try_into().unwrap());
+        entries.insert(StateKey::Balance(id(1), asset), StateValue::Balance(Amount(5)));
+    }
+    let many = GenesisState::new(CHAIN, TimestampMs(1), validator_set(4), Parameters::default(), entries);
+    let (disk, store) = (Arc::new(MemDisk::new(41)), Box::new(MemoryStore::default()));
+    let opened = Ledger::open_with(disk, Path::new("/journal"), store, &many).unwrap();
+    assert_eq!(opened.reader.account(id(1)).unwrap().unwrap().balances.len(), BALANCES_MAX);
 }

@@ -82,3 +82,17 @@ fn committed_and_expired_transactions_leave() {
     assert!(pool.is_empty());
     assert_eq!((pool.bytes(), pool.accounts.len()), (0, 0));
 }
+
+#[test]
+fn a_pool_is_filled_with_bytes_and_takes_no_more() {
+    let bytes = |count| (1..=count).map(|from| transaction(from, 0, 0).bytes().len()).sum();
+    let limits = |bytes_max| Limits { transactions_max: 8, bytes_max, per_account_max: 4 };
+    for (bytes_max, last) in [(bytes(3), Ok(())), (bytes(3) - 1, Err(Refused::Full))] {
+        let mut pool = Mempool::new(limits(bytes_max));
+        for from in 1..3 {
+            pool.insert(transaction(from, 0, 0), Nonce(0)).unwrap();
+        }
+        assert_eq!(pool.insert(transaction(3, 0, 0), Nonce(0)), last);
+        assert!(pool.bytes() <= bytes_max);
+    }
+}

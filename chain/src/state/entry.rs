@@ -215,4 +215,17 @@ mod tests {
         assert!(!shared.authorises(id, [PublicKey([2; 32])]));
         assert!(!shared.authorises(id, [PublicKey([1; 32])]), "its first key was taken away");
     }
+
+    #[test]
+    fn an_account_is_filled_with_keys_and_takes_no_more() {
+        let key = |i| AccountKey { key: PublicKey([i; 32]), weight: 1 };
+        let keys: Vec<_> = (2..).map(key).take(ACCOUNT_KEYS_MAX).collect();
+        let all = keys.iter().map(|key| key.key).collect::<Vec<_>>();
+        let keys = List::new(keys).unwrap();
+        let account = Account { threshold: ACCOUNT_KEYS_MAX as u16, keys, ..Account::default() };
+        assert!(account.authorises(AccountId([1; 32]), all.clone()));
+        assert!(!account.authorises(AccountId([1; 32]), all[1..].to_vec()));
+        let more = vec![key(1); ACCOUNT_KEYS_MAX + 1];
+        assert!(List::<_, 0, ACCOUNT_KEYS_MAX>::new(more).is_err());
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Most blocks above the tip. A block is only taken in for a slot of the window, for an anchor or because it
 /// was asked for, so only many failed views in a row come near.
-const BLOCKS_MAX: usize = 1024;
+pub(super) const BLOCKS_MAX: usize = 1024;
 
 /// A question to the driver and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::record::{DurableState, Record};
 use quorate_chain::{Epoch, Height, ValidatorIndex};
 
 /// Peers whose messages of another epoch are remembered as answered (R30).
-const PEERS_MAX: usize = 1024;
+pub(super) const PEERS_MAX: usize = 1024;
 
 impl Replica {
     /// R45: the C of the last block of the epoch is durable; view, asks, P and timers restart.

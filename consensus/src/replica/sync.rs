@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A replica in no hurry says where it is every so many `status_ms`.
 pub(super) const IDLE_STATUS_FACTOR: u64 = 4;
 /// Most bytes of proposals that one validator is sent at once to help it (R30).
-const HELP_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const HELP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Kinds of helping answers; each goes to one validator at most once every `status_ms` (R30).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -167,4 +167,15 @@ mod tests {
         assert!(!certified(path, 4, child.hash()).leads_to_certificate());
         assert!(!certified(vec![grandchild.clone()], 5, grandchild.hash()).leads_to_certificate());
     }
+
+    #[test]
+    fn the_longest_proof_of_a_block_is_within_its_bytes() {
+        let mut certificate = committed();
+        let one = |i| ValidatorSignature { validator: ValidatorIndex(i), signature: Signature([0xdd; 64]) };
+        certificate.signatures = List::new((0..VALIDATORS_MAX as u16).map(one).collect()).unwrap();
+        let path = List::new(vec![header(4, block().hash()); PATH_HEADERS_MAX]).unwrap();
+        let longest = CertifiedBlock { block: block(), path, certificate };
+        let proof = encode(&longest).len() - encode(&block()).len();
+        assert!(proof <= PROOF_BYTES_MAX && proof > PROOF_BYTES_MAX / 2, "{proof} of {PROOF_BYTES_MAX}");
+    }
 }

@@ -29,3 +29,33 @@ fn write(folder: &Path, evidence: &Evidence) -> io::Result<Option<PathBuf>> {
     std::fs::File::open(&path)?.sync_all()?;
     Ok(Some(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_chain::certificate::PrepareVote;
+    use quorate_chain::{BlockHash, Epoch, Height, Signature, ValidatorIndex, View};
+    use quorate_consensus::message::Signed;
+
+    fn two_prepares(signer: u16) -> Evidence {
+        let signed = |block| Signed {
+            payload: PrepareVote { epoch: Epoch(0), view: View(1), height: Height(2), block },
+            signer: ValidatorIndex(signer),
+            signature: Signature([9; 64]),
+        };
+        Evidence::Prepares(signed(BlockHash([1; 32])), signed(BlockHash([2; 32])))
+    }
+
+    #[test]
+    fn evidence_is_kept_once_and_up_to_a_number_of_files() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(write(folder.path(), &two_prepares(0)).unwrap().is_some());
+        assert!(write(folder.path(), &two_prepares(0)).unwrap().is_none(), "known");
+        for other in 2..FILES_MAX {
+            std::fs::write(folder.path().join(other.to_string()), "").unwrap();
+        }
+        assert!(write(folder.path(), &two_prepares(1)).unwrap().is_some(), "the last place");
+        assert!(write(folder.path(), &two_prepares(2)).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), FILES_MAX);
+    }
+}

@@ -57,7 +57,14 @@ pub(super) type Body = Option<Block>;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_chain::codec::{decode, encode};
+    use quorate_chain::block::transactions_root;
+    use quorate_chain::certificate::ValidatorSignature;
+    use quorate_chain::codec::{Bytes, decode, encode};
+    use quorate_chain::crypto::SecretKey;
+    use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+    use quorate_chain::{
+        Amount, AssetId, ChainId, Epoch, Nonce, ResultHash, Signature, TimestampMs, ValidatorIndex, View,
+    };
 
     #[test]
     fn golden_requests() {
@@ -65,5 +72,58 @@ mod tests {
         assert_eq!(encode(&Request::Body(BlockHash([9; 32]))), [&[2][..], &[9; 32]].concat());
         assert!(decode::<Frame>(&[2, 0, 0, 0, 0]).is_err(), "an empty batch");
         assert!(decode::<Request>(&[3]).is_err());
+    }
+
+    fn transaction() -> Transaction {
+        let key = SecretKey::from_seed(&[1; 32]);
+        let account = key.public().into();
+        let pay = Instruction::Transfer {
+            to: account,
+            asset: AssetId::NATIVE,
+            amount: Amount(1),
+            memo: Bytes::default(),
+        };
+        let body = TransactionBody {
+            chain: ChainTag([1; 4]),
+            account,
+            nonce: Nonce(0),
+            valid_until: Height(0),
+            sponsor: None,
+            instructions: List::new(vec![pay]).unwrap(),
+        };
+        Transaction::sign(body, ChainId([1; 32]), &[&key]).unwrap()
+    }
+
+    #[test]
+    fn a_batch_and_an_answer_are_filled_and_take_no_more() {
+        let batch = Batch::new(vec![transaction(); BATCH_TRANSACTIONS_MAX]).unwrap();
+        let bytes = encode(&Frame::Transactions(batch.clone()));
+        assert_eq!(decode::<Frame>(&bytes), Ok(Frame::Transactions(batch)));
+        assert!(Batch::new(vec![transaction(); BATCH_TRANSACTIONS_MAX + 1]).is_err());
+        let header = Header {
+            version: 1,
+            height: Height(1),
+            epoch: Epoch(0),
+            parent: BlockHash([1; 32]),
+            timestamp_ms: TimestampMs(1),
+            transactions_root: transactions_root(&[]),
+            transaction_count: 0,
+            parent_result: ResultHash([2; 32]),
+            proposer: ValidatorIndex(0),
+        };
+        let signature = ValidatorSignature { validator: ValidatorIndex(0), signature: Signature([4; 64]) };
+        let certificate = CommitCertificate {
+            epoch: Epoch(0),
+            view: View(0),
+            height: Height(1),
+            block_hash: header.hash(),
+            result_hash: ResultHash([3; 32]),
+            signatures: List::new(vec![signature]).unwrap(),
+        };
+        let block = Block { header, transactions: List::default() };
+        let block = CertifiedBlock { block, path: List::default(), certificate };
+        let blocks = Blocks::new(vec![block.clone(); ANSWER_BLOCKS_MAX]).unwrap();
+        assert_eq!(decode::<Blocks>(&encode(&blocks)), Ok(blocks));
+        assert!(Blocks::new(vec![block; ANSWER_BLOCKS_MAX + 1]).is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! Requests and responses.
 
 use super::{CHAIN, Node, at, config, key, mesh, node};
+use crate::behaviour::REQUESTS_PER_CONNECTION_MAX;
+use crate::swarm::REQUESTS_MAX;
 use crate::{Error, Event, REQUEST_BYTES_MAX, REQUEST_TIMEOUT, RESPONSE_BYTES_MAX, Responder};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -46,6 +48,30 @@ async fn many_requests_at_once_get_their_own_answers() {
     for (number, asking) in asking.into_iter().enumerate() {
         assert_eq!(asking.await.unwrap().unwrap(), vec![number as u8, b'!']);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_under_way_are_bounded() {
+    let others = REQUESTS_MAX / REQUESTS_PER_CONNECTION_MAX;
+    let mut nodes = mesh(1 + others as u8).await;
+    let (asker, answering) = nodes.split_first_mut().unwrap();
+    let ask = |number: usize| asker.ask(&answering[number % others], vec![number as u8]);
+    let asking: Vec<_> = (0..REQUESTS_MAX).map(ask).collect();
+    let mut responders = Vec::new();
+    for node in answering.iter_mut() {
+        for _ in 0..REQUESTS_PER_CONNECTION_MAX {
+            responders.push(node.asked().await);
+        }
+    }
+    let refused = asker.ask(&answering[0], "one more").await.unwrap();
+    assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+    responders.into_iter().for_each(|(request, responder)| responder.respond(request));
+    for (number, asked) in asking.into_iter().enumerate() {
+        assert_eq!(asked.await.unwrap().unwrap(), vec![number as u8]);
+    }
+    let again = asker.ask(&answering[0], "again");
+    answering[0].asked().await.1.respond(Bytes::from_static(b"yes"));
+    assert_eq!(again.await.unwrap().unwrap(), "yes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

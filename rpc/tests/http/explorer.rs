@@ -130,6 +130,8 @@ fn the_search_finds_heights_hashes_and_addresses() {
     }
     let nothing = page(&node, "/explorer/search?q=%3Cscript%3Ealert(1)%3C/script%3E", 404);
     contains(&nothing, &["&lt;script&gt;alert(1)"]);
+    let long = page(&node, &format!("/explorer/search?q={}", "z".repeat(300)), 404);
+    assert!(long.contains(&"z".repeat(128)) && !long.contains(&"z".repeat(129)), "the first 128");
     page(&node, "/explorer/search?q=2", 404);
     page(&node, &format!("/explorer/search?q={}", "ee".repeat(32)), 404);
     page(&node, "/explorer/search", 400);

@@ -168,6 +168,17 @@ fn too_many_requests_at_once_are_told_to_come_back() {
     assert_eq!((answer.refusal(), answer.header("retry-after")), ((503, "busy".into()), "1"));
 }
 
+/// With no turns at all it never gets one.
+#[test]
+fn a_read_waits_for_its_turn() {
+    let node = Node::with(|config| {
+        config.reads_max = 0;
+        config.request_timeout = Duration::from_millis(200);
+    });
+    assert_eq!(get(&node, "/v1/blocks/1").refusal(), (504, "timeout".into()));
+    assert_eq!(get(&node, "/v1/health").status, 200, "needs no read");
+}
+
 #[test]
 fn a_slow_request_runs_out_of_time() {
     let node = Node::with(|config| {

@@ -1,12 +1,13 @@
 //! What can go wrong.
 
 use super::random::Random;
+use serde::{Deserialize, Serialize};
 
 /// Nodes, a bit each.
 pub type Nodes = u128;
 
 /// Something that goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// A process ends and starts again after so many milliseconds. What was not synced is kept, lost or torn.
     Crash {
@@ -27,7 +28,8 @@ pub enum Fault {
     },
     /// Messages between the two groups are lost, in one direction or both.
     Partition {
-        /// Nodes of one side, a bit each.
+        /// Nodes of one side, a bit each; a list in a file.
+        #[serde(with = "node_list")]
         side: Nodes,
         /// Whether the side still hears the others.
         one_way: bool,
@@ -259,4 +261,20 @@ fn some_nodes(random: &mut Random, n: usize) -> Nodes {
 /// All of `n` nodes.
 pub(super) const fn all_nodes(n: usize) -> Nodes {
     if n >= Nodes::BITS as usize { Nodes::MAX } else { (1 << n) - 1 }
+}
+
+/// Nodes as a list of their numbers.
+mod node_list {
+    use super::Nodes;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(nodes: &Nodes, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((0..Nodes::BITS).filter(|node| nodes >> node & 1 == 1))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Nodes, D::Error> {
+        let numbers = Vec::<u32>::deserialize(from)?;
+        let bit = |node| Nodes::checked_shl(1, node).ok_or_else(|| D::Error::custom("there is no such node"));
+        numbers.into_iter().try_fold(0, |nodes, node| Ok(nodes | bit(node)?))
+    }
 }

@@ -15,6 +15,7 @@
 //! | `random.rs` | the generator behind every choice |
 //! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
 //! | `byzantine/` | validators that lie |
+//! | `sound.rs` | whether a plan from elsewhere can be run |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -55,6 +56,7 @@ mod roster;
 mod scenario;
 mod settings;
 mod signing;
+mod sound;
 mod storage;
 mod votes;
 mod weather;
@@ -71,4 +73,4 @@ pub use random::Random;
 pub use roster::SetChangePlan;
 pub use scenario::Scenario;
 pub use settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
-pub use world::{run, run_plan, run_scenario};
+pub use world::{plan_of, run, run_plan, run_scenario, run_variant};

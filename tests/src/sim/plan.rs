@@ -4,17 +4,18 @@ use super::byzantine::Kind;
 use super::fault::Fault;
 use super::random::Random;
 use super::roster::SetChangePlan;
-use quorate_chain::quorum::Quorum;
+use serde::{Deserialize, Serialize};
 
 /// How wrong a clock is.
 const HOUR_MS: i64 = 3_600_000;
 /// How much too fast or too slow a clock is at most, millionths.
 const DRIFT_MAX: u64 = 10_000;
 /// Every run gets so high, however few transactions wait: the last set change is below it.
-const LAST_CHANGE_MAX: u64 = 26;
+pub(super) const LAST_CHANGE_MAX: u64 = 26;
 
 /// What happens in one run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Plan {
     /// When which fault begins, ascending.
     pub faults: Vec<(u64, Fault)>,
@@ -46,7 +47,8 @@ impl Plan {
             plan.add_changes(random, n);
         }
         let nodes = n + plan.spares;
-        plan.add_faulty(random, n, f);
+        // A smaller set bears fewer.
+        plan.add_faulty(random, n, f.min(plan.least_f(n)));
         plan.add_clocks(random, nodes, f);
         let first = random.below(Fault::SURE as u64) as usize;
         let sure = (first..first + 3).map(|kind| kind % Fault::SURE);
@@ -71,7 +73,7 @@ impl Plan {
             let at = random.between(500, self.heal_ms - 1_000);
             let down_ms = random.between(10, 900);
             match random.below(16) {
-                9.. if self.byzantine.len() < self.fewest_faults(n) => {
+                9.. => {
                     let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
                     self.byzantine.push((node, kind));
                 }
@@ -89,17 +91,6 @@ impl Plan {
                 }
             }
         }
-    }
-
-    /// How many validators may be faulty in every epoch.
-    fn fewest_faults(&self, n: usize) -> usize {
-        let mut seated = n;
-        let mut fewest = Quorum::of(n).f();
-        for change in &self.changes {
-            seated = seated + usize::from(change.added.is_some()) - usize::from(change.removed.is_some());
-            fewest = fewest.min(Quorum::of(seated).f());
-        }
-        fewest
     }
 
     fn add_clocks(&mut self, random: &mut Random, nodes: usize, f: usize) {

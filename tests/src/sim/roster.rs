@@ -5,10 +5,12 @@ use quorate_chain::codec::List;
 use quorate_chain::validator::fixture::{consensus_key, validator_set};
 use quorate_chain::validator::{Ready, SetChange, SignedReady, VALIDATORS_MAX, Validator, ValidatorSet};
 use quorate_chain::{Epoch, Height, ResultHash, ValidatorIndex};
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
 /// A change of the validator set: the last block of an epoch is at `height`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct SetChangePlan {
     /// Height of the block that executes it.
     pub height: u64,

@@ -60,7 +60,7 @@ impl Scenario {
     pub const RANDOM: Self = Self::HONEST[0];
 
     /// All of them.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
         Self::HONEST.into_iter().chain(SCENARIOS)
     }
 

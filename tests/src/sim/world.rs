@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// must fail.
 const LIVENESS_TIMEOUTS: u64 = 20;
 /// A clock that is wrong by more than this may make primaries unfit, milliseconds.
-const SKEW_MAX_MS: i64 = 1_000;
+pub(super) const SKEW_MAX_MS: i64 = 1_000;
 /// Events after which a run is taken to be caught in a loop, for each pair of nodes.
 const EVENTS_MAX: u64 = 60_000;
 
@@ -114,9 +114,28 @@ pub fn run(seed: u64, settings: Settings) -> Outcome {
 /// Runs one seed with the plan of a scenario.
 #[must_use]
 pub fn run_scenario(seed: u64, settings: Settings, scenario: Scenario) -> Outcome {
+    let (random, plan) = draw(seed, settings, scenario);
+    World::new(random, settings, &plan).run(&plan)
+}
+
+/// The plan of a scenario for one seed.
+#[must_use]
+pub fn plan_of(seed: u64, settings: Settings, scenario: Scenario) -> Plan {
+    draw(seed, settings, scenario).1
+}
+
+/// Runs one seed of a scenario with another plan than its own; all that the plan leaves open is drawn as with
+/// its own.
+#[must_use]
+pub fn run_variant(seed: u64, settings: Settings, scenario: Scenario, plan: &Plan) -> Outcome {
+    let (random, _) = draw(seed, settings, scenario);
+    World::new(random, settings, plan).run(plan)
+}
+
+fn draw(seed: u64, settings: Settings, scenario: Scenario) -> (Random, Plan) {
     let mut random = Random::new(seed);
     let plan = (scenario.plan)(&mut random, settings.replicas, Quorum::of(settings.replicas).f());
-    World::new(random, settings, &plan).run(&plan)
+    (random, plan)
 }
 
 /// Runs one seed with a given plan.

@@ -1,5 +1,6 @@
 //! One replica, step by step: what goes in, and exactly what comes out. Names begin with the rule.
 
+mod bounds;
 mod decide;
 mod epochs;
 mod fixture;

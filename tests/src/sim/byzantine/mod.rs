@@ -39,9 +39,10 @@ pub(super) use stage::LIE_EVERY_MS;
 use super::wire::Wire;
 use quorate_consensus::{Message, Unsigned};
 use scene::Scene;
+use serde::{Deserialize, Serialize};
 
 /// What a Byzantine validator does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// As primary it proposes different blocks to different halves.
     Equivocator,
