@@ -3,8 +3,7 @@
 //! `cargo run --release -p quorate-tests --bin sim -- --seeds 1000 --from 1`
 
 use clap::Parser;
-use quorate_consensus::Mistake;
-use quorate_tests::sim::{Mutation, Outcome, Scenario, Settings, run_scenario};
+use quorate_tests::sim::{Mutation, Outcome, Scenario, Settings, TABLE_HEAD, hunt, run_scenario, table_row};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -44,9 +43,12 @@ struct Arguments {
     /// Nodes that are off, beside those of the plan.
     #[arg(long, default_value_t = 0)]
     silent: usize,
-    /// Make a known mistake of the driver on purpose; the run must find it.
+    /// Make a known mistake on purpose; the run must find it.
     #[arg(long, value_parser = mutation)]
     mutation: Option<Mutation>,
+    /// Look for every known mistake, each in as many guided runs as it takes, and print the table.
+    #[arg(long)]
+    mutations: bool,
     /// Seeds that run at once; all cores if left out.
     #[arg(long)]
     jobs: Option<usize>,
@@ -56,9 +58,8 @@ struct Arguments {
 }
 
 fn mutation(name: &str) -> Result<Mutation, String> {
-    let found = Mutation::ALL.into_iter().find(|mutation| mutation.name() == name);
     let names = || Mutation::ALL.map(Mutation::name).join(", ");
-    found.ok_or_else(|| format!("one of {}", names()))
+    Mutation::named(name).ok_or_else(|| format!("one of {}", names()))
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
@@ -68,7 +69,6 @@ fn scenario(name: &str) -> Result<Scenario, String> {
 
 impl Arguments {
     fn settings(&self, seed: u64) -> Settings {
-        const NO_MISTAKES: &[Mistake] = &[];
         let replicas = self.replicas.unwrap_or(4 + seed % 7) as usize;
         let window = self.window.unwrap_or([1, 4, 8][(seed / 7 % 3) as usize]);
         Settings {
@@ -76,7 +76,6 @@ impl Arguments {
             trace: self.trace,
             silent: self.silent,
             mutation: self.mutation,
-            mistakes: NO_MISTAKES,
             ..Settings::new(replicas, window)
         }
     }
@@ -229,8 +228,25 @@ fn run_all(arguments: &Arguments, mut take: impl FnMut(u64, Outcome) -> bool) {
     });
 }
 
+/// Every mutation, or the one that is named, by guided runs.
+fn find_mutations(arguments: &Arguments) -> ExitCode {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut all = true;
+    println!("{TABLE_HEAD}");
+    for mutation in Mutation::ALL.into_iter().filter(|m| arguments.mutation.is_none_or(|one| one == *m)) {
+        let started = Instant::now();
+        let found = hunt(mutation, arguments.seeds, arguments.jobs.unwrap_or(cores));
+        println!("{}", table_row(mutation, found.as_ref(), started.elapsed().as_secs_f64()));
+        all &= found.is_some();
+    }
+    if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.mutations {
+        return find_mutations(&arguments);
+    }
     if let Some(seed) = arguments.seed {
         return single(&arguments, seed);
     }

@@ -10,9 +10,11 @@
 //! | --- | --- |
 //! | `settings.rs` | what a run is made of beside its seed, and what became of it |
 //! | `scenario.rs` | plans with a name |
-//! | `mutation.rs` | known mistakes, made by the driver on purpose, that the checker must find |
+//! | `mutation.rs` `slip.rs` | known mistakes that the checker must find; those of the driver |
 //! | `random.rs` | the generator behind every choice |
 //! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
+//! | `gap.rs` | faults that follow a view: messages that only some get, crashes with a message |
+//! | `guided.rs` `hunt.rs` | plans that look for forks; the search for each known mistake |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -42,6 +44,9 @@ mod effects;
 mod executor;
 mod fault;
 mod faults;
+mod gap;
+mod guided;
+mod hunt;
 mod jobs;
 mod mutation;
 mod node;
@@ -51,6 +56,7 @@ mod roster;
 mod scenario;
 mod settings;
 mod signing;
+mod slip;
 mod storage;
 mod votes;
 mod weather;
@@ -59,10 +65,13 @@ mod world;
 
 pub use checker::Violation;
 pub use fault::{Fault, Nodes};
-pub use mutation::Mutation;
+pub use gap::{Gap, Trap};
+pub use hunt::{Find, TABLE_HEAD, hunt, table_row};
+pub use mutation::{By, Mutation};
 pub use plan::Plan;
 pub use random::Random;
 pub use roster::SetChangePlan;
 pub use scenario::Scenario;
 pub use settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
+pub use slip::Slip;
 pub use world::{run, run_plan, run_scenario};

@@ -1,6 +1,7 @@
 //! Which faults happen when, and how the validator set changes; all from the seed.
 
 use super::fault::Fault;
+use super::gap::{Gap, Trap};
 use super::random::Random;
 use super::roster::SetChangePlan;
 
@@ -16,6 +17,12 @@ const LAST_CHANGE_MAX: u64 = 26;
 pub struct Plan {
     /// When which fault begins, ascending.
     pub faults: Vec<(u64, Fault)>,
+    /// Which messages of which view reach whom.
+    pub gaps: Vec<Gap>,
+    /// Which processes end with what they send.
+    pub traps: Vec<Trap>,
+    /// Transactions that clients submit while there are faults, if not the usual number.
+    pub transactions: Option<usize>,
     /// Nodes that are off from the start to the end; at most f for a run that must succeed.
     pub silent: Vec<usize>,
     /// What each node's wall clock is ahead, milliseconds; 0 where left out.

@@ -1,6 +1,7 @@
 //! Plans with a name, for the command line and for tests.
 
 use super::fault::Fault;
+use super::guided;
 use super::plan::Plan;
 use super::random::Random;
 use super::roster::SetChangePlan;
@@ -21,8 +22,13 @@ pub struct Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self { name: "random", about: "whatever the seed wants", plan: Plan::random },
+        Self {
+            name: "guided",
+            about: "view after view fails halfway through its pipeline",
+            plan: guided::plan,
+        },
         Self { name: "honest", about: "nothing goes wrong", plan: honest },
         Self { name: "crashed-primary", about: "the first primary dies", plan: crashed_primary },
         Self { name: "power-loss-of-all", about: "schedule 5: again and again", plan: power_losses },

@@ -2,9 +2,10 @@
 
 use super::chart::Mark;
 use super::checker::Violation;
+use super::gap::Fate;
 use super::world::{Event, World};
 use quorate_chain::ledger::CommittedBlock;
-use quorate_chain::{BlockHash, Height, Transaction};
+use quorate_chain::{BlockHash, Height, Transaction, View};
 use quorate_consensus::{Input, Message, Peer, Pending, SealedBlock, Verified};
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 const SYNC_BLOCKS_MAX: usize = 8;
 /// To how many others a node passes on what clients submit.
 const GOSSIP_MAX: usize = 3;
+/// Its kind, for counting.
+const GAP: &str = "messages of a view for some only";
 /// How often a node without a seat asks somebody for blocks, milliseconds.
 pub(super) const FOLLOW_MS: u64 = 200;
 
@@ -31,8 +34,17 @@ impl World {
         if self.is_silent(to) {
             return;
         }
+        let view = self.nodes[from].replica().map_or(View::ZERO, quorate_consensus::Replica::view);
+        let late_ms = match self.gaps.fate((from, to), view, &wire) {
+            Some(Fate::Lost) => return self.fired(GAP),
+            Some(Fate::Late(late_ms)) => {
+                self.fired(GAP);
+                self.random.below(late_ms)
+            }
+            None => 0,
+        };
         for delay in self.weather.arrivals(self.now_ms, (from, to), &mut self.random).into_iter().flatten() {
-            self.after(delay, Event::Deliver { from, to, wire: wire.clone() });
+            self.after(late_ms + delay, Event::Deliver { from, to, wire: wire.clone() });
         }
         for kind in self.weather.take_felt() {
             self.fired(kind);

@@ -2,9 +2,10 @@
 
 use super::chart::{Chart, Mark};
 use super::checker::{Checker, Violation};
-use super::clients::{self, ALL, patience_ms, transactions};
+use super::clients::{self, TRANSACTIONS, patience_ms, transactions};
 use super::effects::Answer;
 use super::fault::{DRIFT, Fault, SILENT, SKEW};
+use super::gap::Gaps;
 use super::jobs::Done;
 use super::node::{SimNode, Standing, Start};
 use super::plan::Plan;
@@ -83,6 +84,9 @@ pub(super) struct World {
     silent: Vec<usize>,
     pub(super) one_disk: bool,
     pub(super) weather: Weather,
+    pub(super) gaps: Gaps,
+    /// Transactions submitted while there are faults.
+    pub(super) transactions: usize,
     /// When it healed, and until when everything must be committed.
     pub(super) healed: Option<(u64, u64)>,
     /// Up to which height the balances have been added up.
@@ -149,6 +153,8 @@ impl World {
             silent,
             one_disk: plan.one_disk,
             weather: Weather::default(),
+            gaps: Gaps::new(plan.gaps.clone(), plan.traps.clone()),
+            transactions: plan.transactions.unwrap_or(TRANSACTIONS).min(TRANSACTIONS),
             healed: None,
             balanced: Height::ZERO,
             timeout_ms: 0,
@@ -180,7 +186,9 @@ impl World {
         for (at, fault) in &plan.faults {
             self.at(*at, Event::Fault(Box::new(fault.clone())));
         }
-        for (transaction, at) in clients::schedule(&mut self.random, plan.heal_ms).into_iter().enumerate() {
+        for (transaction, at) in
+            clients::schedule(&mut self.random, self.transactions, plan.heal_ms).into_iter().enumerate()
+        {
             self.at(at, Event::Submit { transaction });
         }
         self.at(plan.heal_ms, Event::Heal);
@@ -229,6 +237,12 @@ impl World {
         self.nodes.iter().filter(|n| n.standing != Standing::Damaged && !self.silent.contains(&n.index))
     }
 
+    /// From now on a node is off, after healing too.
+    pub(super) fn silence(&mut self, node: usize) {
+        self.silent.push(node);
+        self.fired(SILENT);
+    }
+
     pub(super) fn is_silent(&self, node: usize) -> bool {
         self.silent.contains(&node)
     }
@@ -236,7 +250,7 @@ impl World {
     /// All of one height, with every submitted transaction.
     fn is_done(&self) -> bool {
         let height = self.checker.height();
-        self.up().all(|node| node.committed() == ALL && node.height() == height)
+        self.up().all(|node| node.committed() == self.transactions + 1 && node.height() == height)
     }
 
     /// S3: what anybody ever committed, everybody has; and all came to the last epoch.
