@@ -236,7 +236,10 @@ fn find_mutations(arguments: &Arguments) -> ExitCode {
     for mutation in Mutation::ALL.into_iter().filter(|m| arguments.mutation.is_none_or(|one| one == *m)) {
         let started = Instant::now();
         let found = hunt(mutation, arguments.seeds, arguments.jobs.unwrap_or(cores));
-        println!("{}", table_row(mutation, found.as_ref(), started.elapsed().as_secs_f64()));
+        println!(
+            "{}",
+            table_row(mutation, found.as_ref(), (arguments.seeds, started.elapsed().as_secs_f64()))
+        );
         all &= found.is_some();
     }
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -92,8 +92,7 @@ impl World {
             Effect::Broadcast(outgoing) => {
                 if let Some(trap) = self.gaps.spring(node, &outgoing) {
                     let sent = if trap.sent { self.broadcast(node, outgoing) } else { Ok(()) };
-                    self.spring(&trap);
-                    return sent;
+                    return sent.and_then(|()| self.spring(&trap));
                 }
                 let vote = matches!(&outgoing, Outgoing::Own(Unsigned::Prepare(_) | Unsigned::Commit(_)));
                 if vote && self.settings.slip() == Some(Slip::LateVotes) {
@@ -110,6 +109,7 @@ impl World {
                 }
             },
             Effect::Sign(unsigned) => {
+                let unsigned = self.lie(node, unsigned);
                 self.sign(node, unsigned);
                 Ok(())
             }

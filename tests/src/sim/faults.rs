@@ -147,13 +147,17 @@ impl World {
     }
 
     /// A process ends in the middle of what it does.
-    pub(super) fn spring(&mut self, trap: &Trap) {
+    pub(super) fn spring(&mut self, trap: &Trap) -> Result<(), Violation> {
+        if let Some(down_ms) = trap.down_ms.filter(|_| trap.all) {
+            return self.fault(Fault::PowerLoss { down_ms });
+        }
         let happened = self.crash(trap.node, trap.down_ms.unwrap_or(0));
         if happened && trap.down_ms.is_none() {
             self.silence(trap.node);
         } else if happened {
             self.fired(TRAP);
         }
+        Ok(())
     }
 
     fn crash_with(&mut self, node: usize, down_ms: u64, loss: PowerLoss) -> bool {

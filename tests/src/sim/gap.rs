@@ -9,7 +9,7 @@ use quorate_consensus::{Message, Outgoing, Unsigned};
 use std::collections::BTreeMap;
 
 /// Kinds of messages, a bit each.
-pub(super) type Kinds = u8;
+pub(super) type Kinds = u16;
 
 /// Proposals.
 pub(super) const PROPOSAL: Kinds = 1;
@@ -27,6 +27,9 @@ pub(super) const CHAIN: Kinds = 1 << 5;
 pub(super) const BODY: Kinds = 1 << 6;
 /// Asks and Suspects, of the view that their sender is in.
 pub(super) const ASK: Kinds = 1 << 7;
+
+/// Transactions that clients submit or replicas relay, of the view that their sender is in.
+pub(super) const TRANSACTIONS: Kinds = 1 << 8;
 
 /// Messages of one view that some nodes do not get, or get late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub struct Trap {
     pub(super) kind: Kinds,
     /// Whether the message still leaves.
     pub sent: bool,
+    /// Whether the power fails for all.
+    pub all: bool,
     /// How long it is down; `None` for ever, of which a plan has at most f.
     pub down_ms: Option<u64>,
 }
@@ -95,7 +100,8 @@ impl Place {
             Wire::Consensus(message) => Self::of_message(message.get()),
             Wire::Blocks(_) => Some(Self::anywhere(CHAIN)),
             Wire::Body(_) => Some(Self::anywhere(BODY)),
-            Wire::WantBody(_) | Wire::WantBlocks(_) | Wire::Transactions(_) => None,
+            Wire::Transactions(_) => Some(Self::anywhere(TRANSACTIONS)),
+            Wire::WantBody(_) | Wire::WantBlocks(_) => None,
         }
     }
 

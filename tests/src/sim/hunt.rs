@@ -1,15 +1,10 @@
 //! The search for known mistakes: guided runs, seed after seed, until one shows it.
 
 use super::guided;
-use super::mutation::{By, Mutation};
-use super::scenario::Scenario;
-use super::settings::Settings;
+use super::mutation::Mutation;
 use super::world::run_scenario;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-/// The window of guided runs: more heights in flight, more to lose.
-const WINDOW: u64 = 8;
 
 /// A mistake that was found.
 #[derive(Clone, Debug)]
@@ -23,8 +18,7 @@ pub struct Find {
 /// Runs seeds from 1 on until one shows the mutation, on so many threads.
 #[must_use]
 pub fn hunt(mutation: Mutation, seeds: u64, threads: usize) -> Option<Find> {
-    let settings = Settings { mutation: Some(mutation), ..Settings::new(mutation.replicas(), WINDOW) };
-    let guided = Scenario { name: "guided", about: "", plan: guided::plan };
+    let (settings, scenario) = (guided::settings(mutation), guided::scenario());
     let (next, found) = (AtomicU64::new(1), Mutex::new(None::<Find>));
     let best = AtomicU64::new(seeds + 1);
     std::thread::scope(|scope| {
@@ -35,7 +29,7 @@ pub fn hunt(mutation: Mutation, seeds: u64, threads: usize) -> Option<Find> {
                     if seed >= best.load(Ordering::Relaxed) {
                         return;
                     }
-                    let Some(violation) = run_scenario(seed, settings, guided).violation else { continue };
+                    let Some(violation) = run_scenario(seed, settings, scenario).violation else { continue };
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     if found.as_ref().is_none_or(|known| seed < known.seed) {
                         best.fetch_min(seed, Ordering::Relaxed);
@@ -49,22 +43,19 @@ pub fn hunt(mutation: Mutation, seeds: u64, threads: usize) -> Option<Find> {
 }
 
 /// Head of the table of all finds.
-pub const TABLE_HEAD: &str = "| mutation | rule | made by | n | seeds until found | seconds | the checker says | schedule |\n\
-                              | --- | --- | --- | --- | --- | --- | --- | --- |";
+pub const TABLE_HEAD: &str = "\
+    | mutation | rule | made by | n | seeds | the checker says | schedule | seconds |\n\
+    | --- | --- | --- | --- | --- | --- | --- | --- |";
+/// Characters of a violation in that table.
+const SAYS_MAX: usize = 70;
 
-/// A mutation's row in that table.
+/// A mutation's row in that table: found or not, in at most so many seeds and so many seconds.
 #[must_use]
-pub fn table_row(mutation: Mutation, found: Option<&Find>, seconds: f64) -> String {
-    let (seeds, says) = match found {
-        Some(find) => (find.seed.to_string(), find.violation.lines().next().unwrap_or_default()),
-        None => ("not found".into(), ""),
-    };
-    let by = match mutation.by() {
-        By::Core(_) => "core",
-        By::Driver(_) => "driver",
-        By::Ledger(_) => "ledger",
-    };
-    let (name, rule, n) = (mutation.name(), mutation.rule(), mutation.replicas());
+pub fn table_row(mutation: Mutation, found: Option<&Find>, (seeds, seconds): (u64, f64)) -> String {
+    let seeds = found.map_or_else(|| format!("not in {seeds}"), |find| find.seed.to_string());
+    let says = found.and_then(|find| find.violation.lines().next()).unwrap_or_default();
+    let says: String = says.chars().take(SAYS_MAX).collect();
+    let (name, rule, by, n) = (mutation.name(), mutation.rule(), mutation.made_by(), mutation.replicas());
     let schedule = mutation.schedule().map(|number| number.to_string()).unwrap_or_default();
-    format!("| `{name}` | {rule} | {by} | {n} | {seeds} | {seconds:.1} | {says} | {schedule} |")
+    format!("| `{name}` | {rule} | {by} | {n} | {seeds} | {} | {schedule} | {seconds:.1} |", says.trim_end())
 }

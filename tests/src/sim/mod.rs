@@ -14,6 +14,7 @@
 //! | `random.rs` | the generator behind every choice |
 //! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
 //! | `gap.rs` | faults that follow a view: messages that only some get, crashes with a message |
+//! | `liar.rs` | a new primary that names a wrong certificate |
 //! | `guided.rs` `hunt.rs` | plans that look for forks; the search for each known mistake |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
@@ -45,9 +46,10 @@ mod executor;
 mod fault;
 mod faults;
 mod gap;
-mod guided;
+pub mod guided;
 mod hunt;
 mod jobs;
+mod liar;
 mod mutation;
 mod node;
 mod plan;
@@ -67,11 +69,10 @@ pub use checker::Violation;
 pub use fault::{Fault, Nodes};
 pub use gap::{Gap, Trap};
 pub use hunt::{Find, TABLE_HEAD, hunt, table_row};
-pub use mutation::{By, Mutation};
+pub use mutation::Mutation;
 pub use plan::Plan;
 pub use random::Random;
 pub use roster::SetChangePlan;
 pub use scenario::Scenario;
 pub use settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
-pub use slip::Slip;
 pub use world::{run, run_plan, run_scenario};

@@ -4,43 +4,32 @@ use super::settings::Settings;
 use super::slip::Slip;
 use quorate_consensus::Mistake;
 
-/// Who makes a mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// All cores: these together.
-    Core(&'static [Mistake]),
-    /// All drivers.
-    Driver(Slip),
-    /// All ledgers.
-    Ledger(Slip),
-}
-
 /// A mistake with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mutation {
     name: &'static str,
     rule: &'static str,
-    by: By,
+    /// What all cores do wrong.
+    mistakes: &'static [Mistake],
+    /// What all drivers or ledgers do wrong.
+    slip: Option<Slip>,
     replicas: usize,
     schedule: Option<u8>,
 }
 
-/// One that four replicas show.
-const fn new(name: &'static str, rule: &'static str, by: By) -> Mutation {
-    Mutation { name, rule, by, replicas: 4, schedule: None }
-}
-
+/// One of the cores, that four replicas show.
 const fn core(name: &'static str, rule: &'static str, mistakes: &'static [Mistake]) -> Mutation {
-    new(name, rule, By::Core(mistakes))
+    Mutation { name, rule, mistakes, slip: None, replicas: 4, schedule: None }
 }
 
-const fn driver(name: &'static str, rule: &'static str, slip: Slip) -> Mutation {
-    new(name, rule, By::Driver(slip))
+/// One of the drivers or ledgers.
+const fn slip(name: &'static str, rule: &'static str, slip: Slip) -> Mutation {
+    Mutation { slip: Some(slip), ..core(name, rule, &[]) }
 }
 
 impl Mutation {
     /// All of them: first what `PROTOCOL.md` names, forks and then stalls, then the other gates.
-    pub const ALL: [Self; 37] = {
+    pub const ALL: [Self; 38] = {
         use Mistake as M;
         [
             core("votes-after-view-change", "R13", &[M::VotesAfterViewChange]),
@@ -48,10 +37,10 @@ impl Mutation {
             core("prepared-lost-before-view-change", "R18", &[M::LosesPrepared]),
             core("prepare-without-parent", "R5", &[M::PrepareWithoutParent]),
             core("mixed-views", "R2", &[M::MixedViews]),
-            driver("restart-forgets-all", "R47", Slip::ForgetsAll).scripted(3),
+            slip("restart-forgets-all", "R47", Slip::ForgetsAll).scripted(3),
             core("prepare-below-anchor", "R21", &[M::PrepareBelowAnchor]),
             core("anchor-not-recomputed", "R25", &[M::AnchorNotRecomputed]),
-            driver("restart-forgets-view-change", "R14", Slip::ForgetsViewChange),
+            slip("restart-forgets-view-change", "R14", Slip::ForgetsViewChange),
             core("anchor-by-height-only", "R19", &[M::AnchorByHeightOnly]),
             core("anchor-by-height-only-long-chains", "R19", &[M::AnchorByHeightOnly, M::NoWindowBound]),
             core("prepared-lowered", "R19", &[M::LowersPAtCommit, M::AnchorOnPreparedOnly]),
@@ -64,28 +53,34 @@ impl Mutation {
             core("quorum-2f-plus-1-of-5", "R2", &[M::QuorumOf2fPlus1]).of(5),
             core("quorum-2f-plus-1-of-6", "R2", &[M::QuorumOf2fPlus1]).of(6),
             core("suspects-counted-literally", "R39", &[M::SuspectsLiterally]).scripted(16),
-            driver("new-view-not-durable", "R12", Slip::ForgetsAnchor).scripted(17),
+            slip("anchor-not-durable", "R12", Slip::ForgetsAnchor).scripted(17),
+            slip("anchor-not-durable-long-chains", "R12", Slip::ForgetsAnchor).and(&[M::NoWindowBound]),
             core("ask-beats-view-change", "R27", &[M::AskBeatsViewChange]).scripted(18),
             core("counter-restarts", "R26", &[M::CounterRestarts]).scripted(18),
             core("mute-relays-nothing", "R33", &[M::MuteRelaysNothing]).scripted(19),
             core("suspect-not-resent", "R29", &[M::SuspectNotResent]),
-            driver("send-before-persist", "R11", Slip::SendsBeforePersist).scripted(7),
-            driver("body-before-persist", "R10", Slip::BodyBeforePersist).scripted(5),
+            slip("send-before-persist", "R11", Slip::SendsBeforePersist).scripted(7),
+            slip("body-before-persist", "R10", Slip::BodyBeforePersist).scripted(5),
             core("signer-counted-twice", "R2", &[M::CountsSignerTwice]),
             core("timeout-never-doubles", "R31", &[M::TimeoutNeverDoubles]).scripted(9),
             core("timer-for-exact-view", "R28", &[M::TimerForExactView]).scripted(4),
             core("commit-after-view-change", "R13", &[M::KeepsWithheldVotes]).scripted(7),
-            driver("late-votes", "R13", Slip::LateVotes),
-            driver("restart-forgets-prepared", "R19", Slip::ForgetsPrepared),
-            driver("restart-forgets-view", "R12", Slip::ForgetsView).scripted(2),
-            driver("restart-forgets-lease", "R10", Slip::ForgetsLease),
+            slip("late-votes", "R13", Slip::LateVotes),
+            slip("restart-forgets-prepared", "R19", Slip::ForgetsPrepared),
+            slip("restart-forgets-view", "R12", Slip::ForgetsView).scripted(2),
+            slip("restart-forgets-lease", "R10", Slip::ForgetsLease),
             core("silent-asker", "R26", &[M::SilentAsker]).scripted(6),
             core("never-withdraws", "R26", &[M::NeverWithdraws]).scripted(11),
             core("old-epoch-view-counts", "R18", &[M::OldEpochViewCounts]).scripted(8),
             core("no-parent-plus-one", "R6", &[M::NoParentPlusOne]).scripted(13),
-            new("state-root-skips-bucket", "S2", By::Ledger(Slip::SkipsBucket)),
+            slip("state-root-skips-bucket", "S2", Slip::SkipsBucket),
         ]
     };
+
+    /// With these of the cores.
+    const fn and(self, mistakes: &'static [Mistake]) -> Self {
+        Self { mistakes, ..self }
+    }
 
     /// Shown by so many replicas instead.
     const fn of(self, replicas: usize) -> Self {
@@ -117,8 +112,12 @@ impl Mutation {
 
     /// Who makes it.
     #[must_use]
-    pub const fn by(self) -> By {
-        self.by
+    pub const fn made_by(self) -> &'static str {
+        match self.slip {
+            None => "core",
+            Some(Slip::SkipsBucket) => "ledger",
+            Some(_) => "driver",
+        }
     }
 
     /// The validators of a run that is to find it.
@@ -132,32 +131,16 @@ impl Mutation {
     pub const fn schedule(self) -> Option<u8> {
         self.schedule
     }
-
-    /// What its cores do wrong.
-    pub(super) const fn mistakes(self) -> &'static [Mistake] {
-        match self.by {
-            By::Core(mistakes) => mistakes,
-            By::Driver(_) | By::Ledger(_) => &[],
-        }
-    }
-
-    /// What its drivers or ledgers do wrong.
-    pub(super) const fn slip(self) -> Option<Slip> {
-        match self.by {
-            By::Driver(slip) | By::Ledger(slip) => Some(slip),
-            By::Core(_) => None,
-        }
-    }
 }
 
 impl Settings {
     /// What drivers and ledgers do wrong on purpose.
     pub(super) fn slip(&self) -> Option<Slip> {
-        self.mutation.and_then(Mutation::slip)
+        self.mutation.and_then(|mutation| mutation.slip)
     }
 
     /// What the cores do wrong on purpose.
     pub(super) fn mistakes(&self) -> impl Iterator<Item = Mistake> {
-        self.mutation.map_or(&[][..], Mutation::mistakes).iter().copied()
+        self.mutation.map_or(&[][..], |mutation| mutation.mistakes).iter().copied()
     }
 }

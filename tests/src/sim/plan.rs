@@ -21,6 +21,12 @@ pub struct Plan {
     pub gaps: Vec<Gap>,
     /// Which processes end with what they send.
     pub traps: Vec<Trap>,
+    /// A node whose NewViews lie; it counts among the faulty ones.
+    pub liar: Option<usize>,
+    /// Whether a client goes on asking the same node.
+    pub loyal: bool,
+    /// What each message takes longer than usual, also after healing, milliseconds.
+    pub latency_ms: u64,
     /// Transactions that clients submit while there are faults, if not the usual number.
     pub transactions: Option<usize>,
     /// Nodes that are off from the start to the end; at most f for a run that must succeed.

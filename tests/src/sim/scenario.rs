@@ -24,11 +24,7 @@ impl Scenario {
     /// All of them.
     pub const ALL: [Self; 12] = [
         Self { name: "random", about: "whatever the seed wants", plan: Plan::random },
-        Self {
-            name: "guided",
-            about: "view after view fails halfway through its pipeline",
-            plan: guided::plan,
-        },
+        guided::scenario(),
         Self { name: "honest", about: "nothing goes wrong", plan: honest },
         Self { name: "crashed-primary", about: "the first primary dies", plan: crashed_primary },
         Self { name: "power-loss-of-all", about: "schedule 5: again and again", plan: power_losses },

@@ -9,7 +9,7 @@ use quorate_consensus::DurableState;
 
 /// A mistake of every driver of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slip {
+pub(super) enum Slip {
     /// Records are said to be durable before they are (R10–R12).
     SendsBeforePersist,
     /// Bodies are said to be durable long before they are (R10).

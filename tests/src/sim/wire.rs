@@ -44,7 +44,7 @@ impl World {
             None => 0,
         };
         for delay in self.weather.arrivals(self.now_ms, (from, to), &mut self.random).into_iter().flatten() {
-            self.after(late_ms + delay, Event::Deliver { from, to, wire: wire.clone() });
+            self.after(self.latency_ms + late_ms + delay, Event::Deliver { from, to, wire: wire.clone() });
         }
         for kind in self.weather.take_felt() {
             self.fired(kind);

@@ -25,6 +25,8 @@ use std::sync::Arc;
 /// Base time-outs that a healed network has to commit everything in one epoch, beside those of the views that
 /// must fail.
 const LIVENESS_TIMEOUTS: u64 = 20;
+/// Messages one after the other that a commit takes, and a view change before it.
+const ROUNDS: u64 = 8;
 /// A clock that is wrong by more than this may make primaries unfit, milliseconds.
 const SKEW_MAX_MS: i64 = 1_000;
 /// Events after which a run is taken to be caught in a loop, for each pair of nodes.
@@ -85,6 +87,12 @@ pub(super) struct World {
     pub(super) one_disk: bool,
     pub(super) weather: Weather,
     pub(super) gaps: Gaps,
+    /// Whose NewViews lie.
+    pub(super) liar: Option<usize>,
+    /// Whether a client goes on asking the same node.
+    loyal: bool,
+    /// What a message takes longer than usual, healed or not.
+    pub(super) latency_ms: u64,
     /// Transactions submitted while there are faults.
     pub(super) transactions: usize,
     /// When it healed, and until when everything must be committed.
@@ -154,6 +162,9 @@ impl World {
             one_disk: plan.one_disk,
             weather: Weather::default(),
             gaps: Gaps::new(plan.gaps.clone(), plan.traps.clone()),
+            liar: plan.liar,
+            loyal: plan.loyal,
+            latency_ms: plan.latency_ms,
             transactions: plan.transactions.unwrap_or(TRANSACTIONS).min(TRANSACTIONS),
             healed: None,
             balanced: Height::ZERO,
@@ -318,7 +329,8 @@ impl World {
         if up.is_empty() {
             return Ok(());
         }
-        let to = up[self.random.below(up.len() as u64) as usize];
+        let drawn = self.random.below(up.len() as u64) as usize;
+        let to = if self.loyal { up[transaction % up.len()] } else { up[drawn] };
         let asked = &transactions()[transaction];
         if self.nodes[to].executor().is_some_and(|executor| executor.has_committed(asked)) {
             return Ok(());
@@ -339,7 +351,8 @@ impl World {
         let unfit = if skewed { self.nodes.len() - 1 } else { self.nodes.iter().filter(faulty).count() };
         let lost = (0..=unfit).map(|i| (self.timeout_ms << i.min(32)).min(TIMEOUT_MAX_MS));
         let epochs = 1 + self.roster.last().0;
-        epochs * LIVENESS_TIMEOUTS * TIMEOUT_BASE_MS + lost.sum::<u64>()
+        let base_ms = TIMEOUT_BASE_MS + ROUNDS * self.latency_ms;
+        epochs * LIVENESS_TIMEOUTS * base_ms + lost.sum::<u64>()
     }
 
     /// What was accepted before the healing and is committed after it raises the time-out, as slow as it was
