@@ -77,3 +77,20 @@ fn the_tests_see_the_network_from_outside_only() {
     assert!(text.contains("quorate-rpc-client"), "{text}");
     assert!(!text.lines().any(|line| line.starts_with("libp2p")), "{text}");
 }
+
+/// Mistakes on purpose are switched on by the tests' crate, and by nothing that a node is built from.
+#[test]
+fn a_node_has_no_mistakes_on_purpose() {
+    let mistakes = |package: &str| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["tree", "--locked", "--edges", "normal,build,features", "--prefix", "none"]);
+        let output = cargo.args(["--package", package]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        let of = |krate: &str| text.contains(&format!("quorate-{krate} feature \"mistakes\""));
+        assert!(text.contains("quorate-consensus feature \"default\""), "{text}");
+        [of("consensus"), of("chain")]
+    };
+    assert_eq!(mistakes("quorate"), [false, false]);
+    // The search can find something.
+    assert_eq!(mistakes("quorate-tests"), [true, true]);
+}

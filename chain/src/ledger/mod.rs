@@ -30,6 +30,8 @@ mod commit;
 mod error;
 mod genesis;
 pub mod journal;
+#[cfg(feature = "mistakes")]
+mod mistakes;
 mod open;
 mod overlay;
 mod reader;
@@ -118,6 +120,8 @@ pub struct Ledger {
     overlays: Overlays,
     /// How often a block was executed or looked up.
     executions: u64,
+    #[cfg(feature = "mistakes")]
+    skips_bucket: bool,
     /// Set changes by the height that executes them.
     scheduled: BTreeMap<Height, SetChange>,
     /// Durable or appended bodies above the tip.

@@ -157,6 +157,8 @@ impl Ledger {
             tip: replay.tip,
             overlays: BTreeMap::new(),
             executions: 0,
+            #[cfg(feature = "mistakes")]
+            skips_bucket: false,
             scheduled: BTreeMap::new(),
             bodies: replay.bodies,
         };

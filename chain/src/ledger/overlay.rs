@@ -151,7 +151,7 @@ impl Ledger {
         let execution = execute_block(&reader, &base.context.parameters, block)?;
         let mut changes = execution.changes;
         changes.append(&mut self.set_changes(block, &base)?);
-        let version = base.version.child(&*self.shared, changes)?;
+        let version = self.child(base.version, changes)?;
         let context = base.context.after(version.changes());
         let result = BlockResult {
             state_root: version.root(),
@@ -173,6 +173,11 @@ impl Ledger {
         }
         self.overlays.insert(hash, overlay);
         Ok(executed)
+    }
+
+    #[cfg(not(feature = "mistakes"))]
+    fn child(&self, parent: &Version, changes: Changes) -> Result<Version, StateError> {
+        parent.child(&*self.shared, changes)
     }
 
     /// What goes for a child of `parent` when there is no room: of the blocks that nothing builds on, the one

@@ -116,6 +116,14 @@ impl Version {
         Self(Arc::new(Inner { parent: Some(parent.clone()), changes, tree }))
     }
 
+    /// The same version with another's tree: a mistake that only test builds make.
+    #[cfg(feature = "mistakes")]
+    pub(crate) fn rooted_as(&self, other: &Self) -> Self {
+        let Inner { parent, changes, .. } = &*self.0;
+        let (parent, changes, tree) = (parent.clone(), Arc::clone(changes), other.0.tree.clone());
+        Self(Arc::new(Inner { parent, changes, tree }))
+    }
+
     /// How many versions there are from this one down to the stored one.
     #[cfg(test)]
     pub(crate) fn depth(&self) -> usize {

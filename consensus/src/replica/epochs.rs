@@ -51,6 +51,8 @@ impl Replica {
             next.mistakes.insert(mistake);
         }
         next.timeout.never_doubles = self.timeout.never_doubles;
+        (next.votes.mixes_views, next.votes.counts_signer_twice) =
+            (self.votes.mixes_views, self.votes.counts_signer_twice);
         next.asks.ask_beats_view_change = self.asks.ask_beats_view_change;
         if mistaken!(self, OldEpochViewCounts) {
             next.highest_commit.clone_from(&self.tip.certificate);

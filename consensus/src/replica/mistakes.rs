@@ -62,6 +62,8 @@ pub enum Mistake {
     VotesUnasked,
     /// R7: its second sentence is left out (no mistake, but longer chains).
     NoWindowBound,
+    /// R2: one signer fills two places of a certificate.
+    CountsSignerTwice,
     /// 2f votes are taken for a quorum.
     QuorumOf2f,
     /// 2f+1 votes are taken for a quorum, whatever n is.
@@ -95,6 +97,7 @@ impl super::Replica {
         match mistake {
             Mistake::AskBeatsViewChange => self.asks.ask_beats_view_change = true,
             Mistake::MixedViews => self.votes.mixes_views = true,
+            Mistake::CountsSignerTwice => self.votes.counts_signer_twice = true,
             Mistake::TimeoutNeverDoubles => self.timeout.never_doubles = true,
             Mistake::VotesUnasked => self.memory = super::recall::Memory::Whole,
             Mistake::CounterRestarts => self.starts = 0,

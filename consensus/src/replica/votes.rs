@@ -21,6 +21,8 @@ pub(super) struct Votes {
     slots: BTreeMap<Height, Vec<Slot>>,
     #[cfg(feature = "mistakes")]
     pub(super) mixes_views: bool,
+    #[cfg(feature = "mistakes")]
+    pub(super) counts_signer_twice: bool,
 }
 
 /// What became of a vote that came in.
@@ -91,7 +93,7 @@ impl Votes {
         let counts = |v: &&Signed<PrepareVote>| {
             v.payload == *vote || self.mixes(|| PrepareVote { view: vote.view, ..v.payload } == *vote)
         };
-        let signatures = signatures(votes.filter(counts), quorum)?;
+        let signatures = self.signatures(votes.filter(counts), quorum)?;
         Some(PreparedCertificate { vote: *vote, signatures })
     }
 
@@ -101,7 +103,7 @@ impl Votes {
         let counts = |v: &&Signed<CommitVote>| {
             v.payload == *vote || self.mixes(|| CommitVote { view: vote.view, ..v.payload } == *vote)
         };
-        let signatures = signatures(votes.filter(counts), quorum)?;
+        let signatures = self.signatures(votes.filter(counts), quorum)?;
         Some(CommitCertificate {
             epoch: vote.epoch,
             view: vote.view,
@@ -129,6 +131,30 @@ impl Votes {
         (most + (quorum.n() - votes.len()) < quorum.q()).then_some(votes)
     }
 
+    /// The signatures of these votes, once there are enough of them.
+    fn signatures<'a, T: 'a>(
+        &self,
+        votes: impl Iterator<Item = &'a Signed<T>> + Clone,
+        quorum: usize,
+    ) -> Option<Signatures> {
+        let twice = self.counted_twice(votes.clone().next());
+        if votes.clone().count() + usize::from(twice.is_some()) < quorum {
+            return None;
+        }
+        let one = |vote: &Signed<T>| ValidatorSignature { validator: vote.signer, signature: vote.signature };
+        List::new(twice.into_iter().chain(votes).map(one).collect()).ok()
+    }
+
+    #[cfg(feature = "mistakes")]
+    fn counted_twice<T>(&self, vote: Option<T>) -> Option<T> {
+        vote.filter(|_| self.counts_signer_twice)
+    }
+
+    #[cfg(not(feature = "mistakes"))]
+    fn counted_twice<T>(&self, _: Option<T>) -> Option<T> {
+        None
+    }
+
     /// R44: Prepares of views below `view` go when it is entered. Late Commits may still make a C (R35).
     pub(super) fn enter(&mut self, view: View) {
         for slot in self.slots.values_mut().flatten() {
@@ -142,16 +168,4 @@ impl Votes {
     pub(super) fn forget(&mut self, tip: Height, anchor: Height) {
         self.slots.retain(|height, _| *height > tip || *height == anchor);
     }
-}
-
-/// The signatures of these votes, once there are enough of them.
-fn signatures<'a, T: 'a>(
-    votes: impl Iterator<Item = &'a Signed<T>> + Clone,
-    quorum: usize,
-) -> Option<Signatures> {
-    if votes.clone().count() < quorum {
-        return None;
-    }
-    let one = |vote: &Signed<T>| ValidatorSignature { validator: vote.signer, signature: vote.signature };
-    List::new(votes.map(one).collect()).ok()
 }

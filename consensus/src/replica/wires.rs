@@ -17,7 +17,8 @@ const NOTICED_WITHIN_MS: u64 = 50;
 impl Replica {
     /// Both ends of a new wire say where they are.
     pub(super) fn on_connected(&mut self, peer: ValidatorIndex) {
-        if self.config.me.is_some() && self.may_help(peer, Help::NewWire) {
+        let mute = self.phase != Phase::Normal && mistaken!(self, MuteRelaysNothing);
+        if self.config.me.is_some() && !mute && self.may_help(peer, Help::NewWire) {
             self.look_up_to(peer);
         }
     }

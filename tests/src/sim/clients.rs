@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub(super) const CHAIN: ChainId = ChainId([1; 32]);
-/// Transactions that clients submit while there are faults.
+/// Transactions that clients submit while there are faults, at most and usually.
 pub(super) const TRANSACTIONS: usize = 104;
-/// Transactions of a run: one more is submitted when the network has healed.
-pub(super) const ALL: usize = TRANSACTIONS + 1;
+/// Transactions that there are: one more is submitted when the network has healed.
+const ALL: usize = TRANSACTIONS + 1;
 /// Transactions of a block.
 pub(super) const BATCH_MAX: usize = 3;
 /// Accounts that send.
@@ -36,20 +36,20 @@ pub(super) fn patience_ms(random: &mut Random, refused: bool) -> u64 {
 
 /// When each transaction is submitted first: some in bursts, those of an account in the order of their nonces,
 /// but that some overtake others.
-pub(super) fn schedule(random: &mut Random, until_ms: u64) -> Vec<u64> {
+pub(super) fn schedule(random: &mut Random, count: usize, until_ms: u64) -> Vec<u64> {
     let one = |random: &mut Random| {
         let time = random.below(until_ms);
         if random.chance(BURST_PERCENT) { time - time % BURST_MS } else { time }
     };
-    let mut times: Vec<u64> = (0..TRANSACTIONS).map(|_| one(random)).collect();
+    let mut times: Vec<u64> = (0..count).map(|_| one(random)).collect();
     for account in 0..ACCOUNTS {
-        let of = || (account..TRANSACTIONS).step_by(ACCOUNTS);
+        let of = || (account..count).step_by(ACCOUNTS);
         let mut sorted: Vec<u64> = of().map(|i| times[i]).collect();
         sorted.sort_unstable();
         of().zip(sorted).for_each(|(i, time)| times[i] = time);
     }
-    for _ in 0..TRANSACTIONS / 10 {
-        let late = random.below((TRANSACTIONS - ACCOUNTS) as u64) as usize;
+    for _ in 0..count / 10 {
+        let late = random.below((count - ACCOUNTS) as u64) as usize;
         times.swap(late, late + ACCOUNTS);
     }
     times

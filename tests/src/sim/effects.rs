@@ -4,8 +4,8 @@ use super::chart::Mark;
 use super::checker::Violation;
 use super::describe::short;
 use super::executor::Job;
-use super::mutation::Mutation;
 use super::node::Standing;
+use super::slip::Slip;
 use super::wire::Wire;
 use super::world::{Event, World};
 use quorate_chain::{CommitCertificate, Epoch, Header};
@@ -15,9 +15,9 @@ use quorate_consensus::{
 };
 use std::sync::Arc;
 
-/// How late votes leave under the mutation of that name, milliseconds.
+/// How late votes leave with the slip of that name, milliseconds.
 const LATE_MAX_MS: u64 = 1_500;
-/// How late bodies become durable under the mutation of that name, milliseconds.
+/// How late bodies become durable with the slip of that name, milliseconds.
 const BODY_LATE_MAX_MS: u64 = 5_000;
 /// How long a process that crashed at an effect is down at most, milliseconds.
 const FLAKY_DOWN_MAX_MS: u64 = 800;
@@ -56,10 +56,6 @@ impl World {
         self.reply(node, 0, Answer::Pending);
     }
 
-    fn mutated(&self, mutation: Mutation) -> bool {
-        self.settings.mutation == Some(mutation)
-    }
-
     /// Carries out effects in order, until the process ends.
     pub(super) fn carry_out(&mut self, node: usize, effects: Vec<Effect>) -> Result<(), Violation> {
         let start = self.nodes[node].start;
@@ -94,8 +90,12 @@ impl World {
             Effect::Persist(id, record) => self.persist(node, id, record),
             Effect::StoreBody(block) => self.store_body(node, block),
             Effect::Broadcast(outgoing) => {
+                if let Some(trap) = self.gaps.spring(node, &outgoing) {
+                    let sent = if trap.sent { self.broadcast(node, outgoing) } else { Ok(()) };
+                    return sent.and_then(|()| self.spring(&trap));
+                }
                 let vote = matches!(&outgoing, Outgoing::Own(Unsigned::Prepare(_) | Unsigned::Commit(_)));
-                if vote && self.mutated(Mutation::LateVotes) {
+                if vote && self.settings.slip() == Some(Slip::LateVotes) {
                     let delay = self.random.below(LATE_MAX_MS);
                     self.reply(node, delay, Answer::Send(Box::new(outgoing)));
                     return Ok(());
@@ -109,6 +109,7 @@ impl World {
                 }
             },
             Effect::Sign(unsigned) => {
+                let unsigned = self.lie(node, unsigned);
                 self.sign(node, unsigned);
                 Ok(())
             }
@@ -167,7 +168,7 @@ impl World {
     }
 
     fn store_body(&mut self, node: usize, block: SealedBlock) -> Result<(), Violation> {
-        if self.mutated(Mutation::BodyBeforePersist) {
+        if self.settings.slip() == Some(Slip::BodyBeforePersist) {
             let late = self.random.below(BODY_LATE_MAX_MS);
             self.reply(node, 0, Answer::Input(Box::new(Input::BodyStored(block.hash()))));
             self.reply(node, late, Answer::Store(block));
@@ -186,7 +187,12 @@ impl World {
         let (height, hash) = (block.height(), block.hash());
         self.hash(&[node as u64, height.0], &hash.0);
         self.note(Mark::Commit(node), || format!("commits h{height} {}", short(hash)));
-        let Some(result) = self.executor(node).and_then(|executor| executor.result(hash)) else {
+        let certified = path.first().map_or(certificate.result_hash, |child| child.parent_result);
+        let result = self.executor(node).and_then(|executor| {
+            // An execution that was dropped and asked for again may still wait, before the commit.
+            executor.result(hash).or_else(|| executor.will_execute(hash).then_some(certified))
+        });
+        let Some(result) = result else {
             return Err(Violation(format!("driver: node {node} commits {height} before it is executed")));
         };
         self.checker.committed(node, (&block, result), &certificate, &path)?;

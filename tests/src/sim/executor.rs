@@ -68,6 +68,11 @@ impl Executor {
         self.ledger.tip()
     }
 
+    /// From now on its state roots leave something out.
+    pub(super) const fn skip_bucket(&mut self) {
+        self.ledger.skip_bucket();
+    }
+
     pub(super) const fn reader(&self) -> &Reader {
         &self.reader
     }
@@ -99,6 +104,12 @@ impl Executor {
     /// The result of an executed block.
     pub(super) fn result(&self, block: BlockHash) -> Option<ResultHash> {
         self.ledger.executed(block).map(|executed| executed.hash())
+    }
+
+    /// Whether the block's execution waits or runs.
+    pub(super) fn will_execute(&self, hash: BlockHash) -> bool {
+        let mut jobs = self.running.iter().chain(&self.jobs);
+        jobs.any(|job| matches!(job, Job::Execute(block) if block.hash() == hash))
     }
 
     /// R23.

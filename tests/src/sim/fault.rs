@@ -264,15 +264,15 @@ pub(super) const fn all_nodes(n: usize) -> Nodes {
 }
 
 /// Nodes as a list of their numbers.
-mod node_list {
+pub(super) mod node_list {
     use super::Nodes;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(nodes: &Nodes, to: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(nodes: &Nodes, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq((0..Nodes::BITS).filter(|node| nodes >> node & 1 == 1))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Nodes, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Nodes, D::Error> {
         let numbers = Vec::<u32>::deserialize(from)?;
         let bit = |node| Nodes::checked_shl(1, node).ok_or_else(|| D::Error::custom("there is no such node"));
         numbers.into_iter().try_fold(0, |nodes, node| Ok(nodes | bit(node)?))

@@ -2,8 +2,8 @@
 
 use super::chart::Mark;
 use super::checker::Violation;
-use super::clients::TRANSACTIONS;
 use super::fault::{Fault, all_nodes};
+use super::gap::{Gaps, Trap};
 use super::node::{self, DiskFault, Slowness, Standing};
 use super::settings::TIMEOUT_BASE_MS;
 use super::storage::Storage;
@@ -17,6 +17,8 @@ use quorate_consensus::Replica;
 
 /// How long a node that could not start waits before it tries again, milliseconds.
 const RETRY_MS: u64 = 150;
+/// Its kind, for counting.
+const TRAP: &str = "crash with a message";
 /// Bytes that fit at most when a node starts on a full disk.
 const NEARLY_FULL_BYTES: u64 = 3_000;
 
@@ -32,7 +34,7 @@ impl World {
         self.healed = Some((self.now_ms, self.now_ms));
         self.watch_timeout(current.unwrap_or(TIMEOUT_BASE_MS));
         self.note(Mark::All, || "healed".into());
-        self.weather = Weather::default();
+        (self.weather, self.gaps) = (Weather::default(), Gaps::default());
         for node in 0..self.nodes.len() {
             let one = &mut self.nodes[node];
             (one.slow_disk, one.slow_executor) = (Slowness::default(), Slowness::default());
@@ -40,7 +42,7 @@ impl World {
             one.storage.repair();
             self.boot(node)?;
         }
-        self.client(TRANSACTIONS)
+        self.client(self.transactions)
     }
 
     pub(super) fn boot(&mut self, node: usize) -> Result<(), Violation> {
@@ -146,6 +148,20 @@ impl World {
             _ => PowerLoss::Tear { seed: self.random.next() },
         };
         self.crash_with(node, down_ms, loss)
+    }
+
+    /// A process ends in the middle of what it does.
+    pub(super) fn spring(&mut self, trap: &Trap) -> Result<(), Violation> {
+        if let Some(down_ms) = trap.down_ms.filter(|_| trap.all) {
+            return self.fault(Fault::PowerLoss { down_ms });
+        }
+        let happened = self.crash(trap.node, trap.down_ms.unwrap_or(0));
+        if happened && trap.down_ms.is_none() {
+            self.silence(trap.node);
+        } else if happened {
+            self.fired(TRAP);
+        }
+        Ok(())
     }
 
     fn crash_with(&mut self, node: usize, down_ms: u64, loss: PowerLoss) -> bool {

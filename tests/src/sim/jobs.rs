@@ -6,8 +6,8 @@ use super::checker::Violation;
 use super::clients;
 use super::executor::{Executor, Job};
 use super::fault::Fault;
-use super::mutation::Mutation;
 use super::node::{DiskFault, Process};
+use super::slip::Slip;
 use super::world::{Event, World};
 use quorate_chain::ledger::LedgerError;
 use quorate_chain::{CommitCertificate, Epoch, Header};
@@ -215,7 +215,7 @@ impl World {
     pub(super) fn persist(&mut self, node: usize, id: PersistId, record: Record) -> Result<(), Violation> {
         let Some(process) = &mut self.nodes[node].process else { return Ok(()) };
         process.votes.waiting.push((id, record));
-        if self.settings.mutation == Some(Mutation::SendBeforePersist) {
+        if self.settings.slip() == Some(Slip::SendsBeforePersist) {
             self.reply(node, 0, super::effects::Answer::Input(Box::new(Input::Persisted(id))));
         }
         self.begin_sync(node)
@@ -256,7 +256,7 @@ impl World {
             return Ok(());
         }
         self.begin_sync(node)?;
-        let told = done.filter(|_| self.settings.mutation != Some(Mutation::SendBeforePersist));
+        let told = done.filter(|_| self.settings.slip() != Some(Slip::SendsBeforePersist));
         told.map_or(Ok(()), |id| self.step(node, Input::Persisted(id)))
     }
 

@@ -11,11 +11,14 @@
 //! | `settings.rs` | what a run is made of beside its seed, and what became of it |
 //! | `scenario.rs` | plans with a name |
 //! | `known.rs` | plans of what went wrong elsewhere |
-//! | `mutation.rs` | known mistakes, made by the driver on purpose, that the checker must find |
-//! | `random.rs` | the generator behind every choice |
-//! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
 //! | `byzantine/` | validators that lie |
 //! | `sound.rs` | whether a plan from elsewhere can be run |
+//! | `mutation.rs` `slip.rs` | known mistakes that the checker must find; those of the driver |
+//! | `random.rs` | the generator behind every choice |
+//! | `fault.rs` `plan.rs` | what can go wrong; which of it happens when |
+//! | `gap.rs` | faults that follow a view: messages that only some get, crashes with a message |
+//! | `liar.rs` | a new primary that names a wrong certificate |
+//! | `guided.rs` `hunt.rs` | plans that look for forks; the search for each known mistake |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -24,6 +27,7 @@
 //! | `node.rs` | one node: its process, what is left when that ends, what is wrong with it |
 //! | `signing.rs` | real signatures, or keyed hashes in their place |
 //! | `clients.rs` | accounts and who submits transactions, again and again until they are committed |
+//! | `setup.rs` | a run before it starts |
 //! | `world.rs` | the clock and the queue of events: safety phase, healing, liveness phase |
 //! | `effects.rs` | what becomes of a core's effects |
 //! | `jobs.rs` | what the executor and the vote journal do, and when it is durable |
@@ -46,8 +50,12 @@ mod effects;
 mod executor;
 mod fault;
 mod faults;
+mod gap;
+pub mod guided;
+mod hunt;
 mod jobs;
 mod known;
+mod liar;
 mod mutation;
 mod node;
 mod plan;
@@ -55,7 +63,9 @@ mod random;
 mod roster;
 mod scenario;
 mod settings;
+mod setup;
 mod signing;
+mod slip;
 mod sound;
 mod storage;
 mod votes;
@@ -66,6 +76,8 @@ mod world;
 pub use byzantine::Kind as Byzantine;
 pub use checker::Violation;
 pub use fault::{Fault, Nodes};
+pub use gap::{Gap, Trap};
+pub use hunt::{Find, TABLE_HEAD, hunt, table_row};
 pub use known::NEEDED_AT_MS;
 pub use mutation::Mutation;
 pub use plan::Plan;

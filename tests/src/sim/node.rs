@@ -3,11 +3,11 @@
 use super::byzantine::Liar;
 use super::clients;
 use super::executor::Executor;
-use super::mutation::Mutation;
 use super::random::Random;
 use super::roster::Roster;
 use super::settings::{Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
 use super::signing::Signer;
+use super::slip::Slip;
 use super::storage::Storage;
 use super::votes::VoteJournal;
 use quorate_chain::ledger::journal::PowerLoss;
@@ -206,15 +206,19 @@ impl SimNode {
         }
         let uncommitted = std::mem::take(&mut opened.uncommitted);
         let bodies = uncommitted.into_iter().filter_map(SealedBlock::new).collect();
-        let durable = journal.recall(settings.mutation);
+        let durable = journal.recall(settings.slip());
         let now = self.now(time_ms);
         let (mut replica, effects) = Replica::start(now, config, durable, start_tip, ancestors, bodies);
-        if settings.mutation.is_some_and(Mutation::votes_unasked) {
+        if settings.slip().is_some_and(Slip::votes_unasked) {
             replica.make(quorate_consensus::Mistake::VotesUnasked);
         }
-        settings.mistakes.iter().for_each(|mistake| replica.make(*mistake));
+        settings.mistakes().for_each(|mistake| replica.make(mistake));
         let votes = VoteWriter { journal, waiting: Vec::new(), syncing: None };
-        Ok(Some((Process { replica, executor: Executor::new(opened), votes, tick_at: None }, effects)))
+        let mut executor = Executor::new(opened);
+        if settings.slip() == Some(Slip::SkipsBucket) {
+            executor.skip_bucket();
+        }
+        Ok(Some((Process { replica, executor, votes, tick_at: None }, effects)))
     }
 
     /// The process ends, and maybe the power with it.

@@ -2,6 +2,7 @@
 
 use super::byzantine::Kind;
 use super::fault::Fault;
+use super::gap::{Gap, Trap};
 use super::random::Random;
 use super::roster::SetChangePlan;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,18 @@ pub(super) const LAST_CHANGE_MAX: u64 = 26;
 pub struct Plan {
     /// When which fault begins, ascending.
     pub faults: Vec<(u64, Fault)>,
+    /// Which messages of which view reach whom.
+    pub gaps: Vec<Gap>,
+    /// Which processes end with what they send.
+    pub traps: Vec<Trap>,
+    /// A node whose NewViews lie; it counts among the faulty ones.
+    pub liar: Option<usize>,
+    /// Whether a client goes on asking the same node.
+    pub loyal: bool,
+    /// What each message takes longer than usual, also after healing, milliseconds.
+    pub latency_ms: u64,
+    /// Transactions that clients submit while there are faults, if not the usual number.
+    pub transactions: Option<usize>,
     /// Nodes that are off from the start to the end; at most f for a run that must succeed.
     pub silent: Vec<usize>,
     /// Validators that lie, and how.

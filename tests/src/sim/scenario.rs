@@ -2,6 +2,7 @@
 
 use super::byzantine::SCENARIOS;
 use super::fault::Fault;
+use super::guided;
 use super::known;
 use super::plan::Plan;
 use super::random::Random;
@@ -23,8 +24,9 @@ pub struct Scenario {
 
 impl Scenario {
     /// Those without a Byzantine validator, and that of the seed alone.
-    const HONEST: [Self; 18] = [
+    const HONEST: [Self; 19] = [
         Self { name: "random", about: "whatever the seed wants", plan: Plan::random },
+        guided::scenario(),
         Self { name: "honest", about: "nothing goes wrong", plan: honest },
         Self { name: "crashed-primary", about: "the first primary dies", plan: crashed_primary },
         Self { name: "power-loss-of-all", about: "schedule 5: again and again", plan: power_losses },

@@ -2,7 +2,6 @@
 
 use super::checker::Violation;
 use super::mutation::Mutation;
-use quorate_consensus::Mistake;
 use std::collections::BTreeMap;
 
 /// First time-out of a view in the simulator, milliseconds.
@@ -19,10 +18,8 @@ pub struct Settings {
     pub window: u64,
     /// Real signatures, and every message, transaction and certificate is verified as a node would; slower.
     pub verify: bool,
-    /// A mistake that the driver makes on purpose.
+    /// A mistake that is made on purpose.
     pub mutation: Option<Mutation>,
-    /// Mistakes that the cores make on purpose.
-    pub mistakes: &'static [Mistake],
     /// Nodes that are off for the whole run, beside those of the plan.
     pub silent: usize,
     /// An empty block after so long without any, milliseconds; 0 is never.
@@ -35,16 +32,7 @@ impl Settings {
     /// The usual ones.
     #[must_use]
     pub const fn new(replicas: usize, window: u64) -> Self {
-        Self {
-            replicas,
-            window,
-            verify: false,
-            mutation: None,
-            mistakes: &[],
-            silent: 0,
-            max_idle_ms: 0,
-            trace: false,
-        }
+        Self { replicas, window, verify: false, mutation: None, silent: 0, max_idle_ms: 0, trace: false }
     }
 }
 

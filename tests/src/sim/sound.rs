@@ -23,7 +23,7 @@ impl Plan {
         }
         let named =
             self.faults.iter().flat_map(|(_, fault)| fault.nodes()).chain(self.silent.iter().copied());
-        let named = named.chain(self.liars());
+        let named = named.chain(self.liars()).chain(self.traps.iter().map(|trap| trap.node));
         if let Some(node) = named.into_iter().find(|node| *node >= nodes) {
             return Err(format!("there is no node {node} of {nodes}"));
         }
@@ -49,9 +49,10 @@ impl Plan {
         })
     }
 
-    /// The Byzantine validators.
+    /// Who lies, or goes for ever with a message.
     fn liars(&self) -> impl Iterator<Item = usize> {
-        self.byzantine.iter().map(|(node, _)| *node)
+        let gone = self.traps.iter().filter(|trap| trap.down_ms.is_none()).map(|trap| trap.node);
+        self.byzantine.iter().map(|(node, _)| *node).chain(self.liar).chain(gone)
     }
 
     /// The f of the smallest epoch's set; 0 if the sets cannot change so.

@@ -1,6 +1,6 @@
 //! The vote journal of a simulated node: real records in a real journal on its disk (R10–R14).
 
-use super::mutation::Mutation;
+use super::slip::Slip;
 use quorate_chain::Height;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::ledger::LedgerError;
@@ -40,9 +40,12 @@ impl VoteJournal {
     }
 
     /// What a restarted process makes of its records.
-    pub(super) fn recall(&self, mutation: Option<Mutation>) -> DurableState {
+    pub(super) fn recall(&self, slip: Option<Slip>) -> DurableState {
         let state = self.state.clone();
-        mutation.map_or_else(|| state.clone(), |mutation| mutation.forget(state.clone()))
+        match slip {
+            Some(slip) => slip.forget(state),
+            None => state,
+        }
     }
 
     /// Number of the last record that is known to be durable.

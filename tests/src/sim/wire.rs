@@ -3,9 +3,10 @@
 use super::byzantine::Fate;
 use super::chart::Mark;
 use super::checker::Violation;
+use super::gap::Loss;
 use super::world::{Event, World};
 use quorate_chain::ledger::CommittedBlock;
-use quorate_chain::{BlockHash, Height, Transaction};
+use quorate_chain::{BlockHash, Height, Transaction, View};
 use quorate_consensus::{Input, Message, Peer, Pending, SealedBlock, Verified};
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use std::sync::Arc;
 const SYNC_BLOCKS_MAX: usize = 8;
 /// To how many others a node passes on what clients submit.
 const GOSSIP_MAX: usize = 3;
+/// Its kind, for counting.
+const GAP: &str = "messages of a view for some only";
 /// How often a node without a seat asks somebody for blocks, milliseconds.
 pub(super) const FOLLOW_MS: u64 = 200;
 
@@ -50,8 +53,17 @@ impl World {
         if self.is_silent(to) {
             return;
         }
+        let view = self.nodes[from].replica().map_or(View::ZERO, quorate_consensus::Replica::view);
+        let late_ms = match self.gaps.loss((from, to), view, &wire) {
+            Some(Loss::Lost) => return self.fired(GAP),
+            Some(Loss::Late(late_ms)) => {
+                self.fired(GAP);
+                self.random.below(late_ms)
+            }
+            None => 0,
+        };
         for delay in self.weather.arrivals(self.now_ms, (from, to), &mut self.random).into_iter().flatten() {
-            self.after(delay, Event::Deliver { from, to, wire: wire.clone() });
+            self.after(self.latency_ms + late_ms + delay, Event::Deliver { from, to, wire: wire.clone() });
         }
         for kind in self.weather.take_felt() {
             self.fired(kind);

@@ -1,11 +1,12 @@
 //! The clock and the queue of events; safety phase, healing, liveness phase.
 
-use super::byzantine::{Kind, LIE_EVERY_MS, Liar, Library};
+use super::byzantine::Library;
 use super::chart::{Chart, Mark};
 use super::checker::{Checker, Violation};
-use super::clients::{self, ALL, patience_ms, transactions};
+use super::clients::{patience_ms, transactions};
 use super::effects::Answer;
-use super::fault::{DRIFT, Fault, SILENT, SKEW};
+use super::fault::{Fault, SILENT};
+use super::gap::Gaps;
 use super::jobs::Done;
 use super::node::{SimNode, Standing, Start};
 use super::plan::Plan;
@@ -15,16 +16,17 @@ use super::scenario::Scenario;
 use super::settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
 use super::weather::Weather;
 use super::wire::Wire;
+use quorate_chain::Height;
 use quorate_chain::quorum::Quorum;
-use quorate_chain::{Epoch, Height};
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, Phase};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Base time-outs that a healed network has to commit everything in one epoch, beside those of the views that
 /// must fail.
 const LIVENESS_TIMEOUTS: u64 = 20;
+/// Messages one after the other that a commit takes, and a view change before it.
+const ROUNDS: u64 = 8;
 /// A clock that is wrong by more than this may make primaries unfit, milliseconds.
 pub(super) const SKEW_MAX_MS: i64 = 1_000;
 /// Events after which a run is taken to be caught in a loop, for each pair of nodes.
@@ -81,11 +83,11 @@ pub(super) struct World {
     /// Where each epoch that somebody is in started.
     pub(super) contexts: Vec<EpochContext>,
     pub(super) now_ms: u64,
-    sequence: u64,
+    pub(super) sequence: u64,
     /// By time, then in the order in which they were made.
-    events: BTreeMap<(u64, u64), Event>,
+    pub(super) events: BTreeMap<(u64, u64), Event>,
     pub(super) nodes: Vec<SimNode>,
-    silent: Vec<usize>,
+    pub(super) silent: Vec<usize>,
     /// The Byzantine nodes, and what they know.
     pub(super) coalition: Vec<usize>,
     pub(super) library: Library,
@@ -93,15 +95,24 @@ pub(super) struct World {
     pub(super) twins: Vec<(usize, usize)>,
     pub(super) one_disk: bool,
     pub(super) weather: Weather,
+    pub(super) gaps: Gaps,
+    /// Whose NewViews lie.
+    pub(super) liar: Option<usize>,
+    /// Whether a client goes on asking the same node.
+    pub(super) loyal: bool,
+    /// What a message takes longer than usual, healed or not.
+    pub(super) latency_ms: u64,
+    /// Transactions submitted while there are faults.
+    pub(super) transactions: usize,
     /// When it healed, and until when everything must be committed.
     pub(super) healed: Option<(u64, u64)>,
     /// Up to which height the balances have been added up.
     pub(super) balanced: Height,
     /// The largest time-out of anybody since then in which a view could make progress.
-    timeout_ms: u64,
+    pub(super) timeout_ms: u64,
     pub(super) checker: Checker,
-    chart: Chart,
-    hasher: blake3::Hasher,
+    pub(super) chart: Chart,
+    pub(super) hasher: blake3::Hasher,
     pub(super) outcome: Outcome,
 }
 
@@ -145,63 +156,6 @@ pub fn run_plan(seed: u64, settings: Settings, plan: &Plan) -> Outcome {
 }
 
 impl World {
-    fn new(mut random: Random, settings: Settings, plan: &Plan) -> Self {
-        let roster = Roster::new(settings.replicas, &plan.changes);
-        let start = Start::new(&settings, &roster);
-        let context = EpochContext {
-            chain: clients::CHAIN,
-            epoch: Epoch::ZERO,
-            set: Arc::clone(roster.set(Epoch::ZERO)),
-            start_height: Height::ZERO,
-            start_block: clients::CHAIN.genesis_block(),
-            start_result: start.result,
-        };
-        let mut silent = plan.silent.clone();
-        // All over the order of primaries, the first one included.
-        let more = (0..settings.silent).map(|i| i * settings.replicas / settings.silent);
-        silent.extend(more.filter(|node| !plan.silent.contains(node)));
-        let second = settings.replicas + plan.spares;
-        let with_twins = plan.byzantine.iter().filter(|(_, kind)| *kind == Kind::Twins);
-        let twins: Vec<_> = with_twins.map(|(node, _)| *node).zip(second..).collect();
-        let count = second + twins.len();
-        let mut nodes: Vec<_> = (0..count).map(|i| SimNode::new(i, &settings, &mut random)).collect();
-        nodes.iter_mut().zip(&plan.skew_ms).for_each(|(node, skew)| node.skew_ms = *skew);
-        nodes.iter_mut().zip(&plan.drift).for_each(|(node, drift)| node.drift = *drift);
-        let mut coalition: Vec<_> = plan.byzantine.iter().map(|(node, _)| *node).collect();
-        coalition.extend(twins.iter().map(|(_, second)| *second));
-        for (node, kind) in &plan.byzantine {
-            (nodes[*node].standing, nodes[*node].liar) = (Standing::Byzantine, Some(Liar::new(*kind)));
-        }
-        for (_, second) in &twins {
-            (nodes[*second].standing, nodes[*second].liar) =
-                (Standing::Byzantine, Some(Liar::new(Kind::Twins)));
-        }
-        Self {
-            settings,
-            random,
-            coalition,
-            library: Library::default(),
-            twins,
-            checker: Checker::new(&roster, settings.verify),
-            roster,
-            start,
-            contexts: vec![context],
-            now_ms: 0,
-            sequence: 0,
-            events: BTreeMap::new(),
-            nodes,
-            silent,
-            one_disk: plan.one_disk,
-            weather: Weather::default(),
-            healed: None,
-            balanced: Height::ZERO,
-            timeout_ms: 0,
-            chart: Chart::new(count),
-            hasher: blake3::Hasher::new(),
-            outcome: Outcome::default(),
-        }
-    }
-
     fn run(mut self, plan: &Plan) -> Outcome {
         if self.settings.trace {
             self.outcome.trace = self.chart.header();
@@ -219,27 +173,6 @@ impl World {
         self.outcome.epoch = self.contexts.len() as u64 - 1;
         self.outcome.trace_hash = self.hasher.finalize().to_hex().to_string();
         self.outcome
-    }
-
-    fn schedule(&mut self, plan: &Plan) {
-        for node in 0..self.nodes.len() {
-            self.at(0, Event::Boot { node });
-        }
-        for (at, fault) in &plan.faults {
-            self.at(*at, Event::Fault(Box::new(fault.clone())));
-        }
-        for (transaction, at) in clients::schedule(&mut self.random, plan.heal_ms).into_iter().enumerate() {
-            self.at(at, Event::Submit { transaction });
-        }
-        self.at(plan.heal_ms, Event::Heal);
-        for node in self.coalition.clone() {
-            let first = self.random.below(LIE_EVERY_MS);
-            self.at(first, Event::Lie { node });
-        }
-        let skewed = self.nodes.iter().any(|node| node.skew_ms.abs() > SKEW_MAX_MS);
-        let drifts = self.nodes.iter().any(|node| node.drift != 0);
-        let lasting = [(skewed, SKEW), (drifts, DRIFT), (!self.silent.is_empty(), SILENT)];
-        lasting.into_iter().filter(|(there, _)| *there).for_each(|(_, kind)| self.fired(kind));
     }
 
     pub(super) fn at(&mut self, time_ms: u64, event: Event) {
@@ -282,6 +215,12 @@ impl World {
         self.nodes.iter().filter(move |n| !faulty.contains(&n.standing) && !self.silent.contains(&n.index))
     }
 
+    /// From now on a node is off, after healing too.
+    pub(super) fn silence(&mut self, node: usize) {
+        self.silent.push(node);
+        self.fired(SILENT);
+    }
+
     pub(super) fn is_silent(&self, node: usize) -> bool {
         self.silent.contains(&node)
     }
@@ -289,7 +228,7 @@ impl World {
     /// All of one height, with every submitted transaction.
     fn is_done(&self) -> bool {
         let height = self.checker.height();
-        self.up().all(|node| node.committed() == ALL && node.height() == height)
+        self.up().all(|node| node.committed() == self.transactions + 1 && node.height() == height)
     }
 
     /// S3: what anybody ever committed, everybody has; and all came to the last epoch.
@@ -358,7 +297,8 @@ impl World {
         if up.is_empty() {
             return Ok(());
         }
-        let to = up[self.random.below(up.len() as u64) as usize];
+        let drawn = self.random.below(up.len() as u64) as usize;
+        let to = if self.loyal { up[transaction % up.len()] } else { up[drawn] };
         let asked = &transactions()[transaction];
         if self.nodes[to].executor().is_some_and(|executor| executor.has_committed(asked)) {
             return Ok(());
@@ -379,7 +319,8 @@ impl World {
         let unfit = if skewed { self.nodes.len() - 1 } else { self.nodes.iter().filter(faulty).count() };
         let lost = (0..=unfit).map(|i| (self.timeout_ms << i.min(32)).min(TIMEOUT_MAX_MS));
         let epochs = 1 + self.roster.last().0;
-        epochs * LIVENESS_TIMEOUTS * TIMEOUT_BASE_MS + lost.sum::<u64>()
+        let base_ms = TIMEOUT_BASE_MS + ROUNDS * self.latency_ms;
+        epochs * LIVENESS_TIMEOUTS * base_ms + lost.sum::<u64>()
     }
 
     /// What was accepted before the healing and is committed after it raises the time-out, as slow as it was

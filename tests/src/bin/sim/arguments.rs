@@ -1,13 +1,15 @@
 //! The command line, and the command that repeats a run.
 
 use clap::Parser;
-use quorate_consensus::Mistake;
 use quorate_tests::sim::{Mutation, Plan, Scenario, Settings, plan_of};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Every so many seeds one runs with real signatures, verified as a node would.
 const VERIFIED_EVERY: u64 = 16;
+
+/// Runs in which each known mistake is to be found.
+const GUIDED_RUNS: u64 = 20_000;
 
 /// A seeded network of nodes in virtual time.
 #[derive(Parser)]
@@ -42,9 +44,13 @@ pub(crate) struct Arguments {
     /// Nodes that are off, beside those of the plan.
     #[arg(long, default_value_t = 0)]
     silent: usize,
-    /// Make a known mistake of the driver on purpose; the run must find it.
+    /// Make a known mistake on purpose; the run must find it.
     #[arg(long, value_parser = mutation)]
     pub(crate) mutation: Option<Mutation>,
+    /// Look for every known mistake, or the one that is named, in as many guided runs as it takes, and print the
+    /// table; 20,000 runs each at most if no number is given.
+    #[arg(long, conflicts_with_all = ["seed", "time"])]
+    pub(crate) mutations: bool,
     /// How long to look for a smaller plan that breaks the same rule; 0s for not at all.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
     pub(crate) shrink_for: Duration,
@@ -57,9 +63,8 @@ pub(crate) struct Arguments {
 }
 
 fn mutation(name: &str) -> Result<Mutation, String> {
-    let found = Mutation::ALL.into_iter().find(|mutation| mutation.name() == name);
     let names = || Mutation::ALL.map(Mutation::name).join(", ");
-    found.ok_or_else(|| format!("one of {}", names()))
+    Mutation::named(name).ok_or_else(|| format!("one of {}", names()))
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
@@ -87,6 +92,11 @@ impl Arguments {
         self.from.saturating_add(self.seeds.unwrap_or(default))
     }
 
+    /// How many guided runs a known mistake is looked for.
+    pub(crate) fn runs(&self) -> u64 {
+        self.seeds.unwrap_or(GUIDED_RUNS)
+    }
+
     /// When to stop, if there is a time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.time.and_then(|time| Instant::now().checked_add(time))
@@ -99,14 +109,12 @@ impl Arguments {
     }
 
     pub(crate) fn settings(&self, seed: u64) -> Settings {
-        const NO_MISTAKES: &[Mistake] = &[];
         let replicas = self.replicas.unwrap_or(4 + seed % 7) as usize;
         let window = self.window.unwrap_or([1, 4, 8][(seed / 7 % 3) as usize]);
         Settings {
             verify: seed.is_multiple_of(VERIFIED_EVERY),
             silent: self.silent,
             mutation: self.mutation,
-            mistakes: NO_MISTAKES,
             ..Settings::new(replicas, window)
         }
     }

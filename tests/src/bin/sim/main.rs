@@ -13,12 +13,14 @@
 //! | `interrupt.rs` | Ctrl-C |
 //! | `failure.rs` | what is told about a seed that broke a rule |
 //! | `shrink.rs` | the smallest part of a plan that still breaks it |
+//! | `mutations.rs` | the search for every known mistake |
 //! | `report.rs` | totals, as text and as JSON |
 
 mod arguments;
 mod campaign;
 mod failure;
 mod interrupt;
+mod mutations;
 mod report;
 mod shrink;
 
@@ -85,6 +87,9 @@ fn many(arguments: &Arguments, interrupted: &AtomicBool) -> ExitCode {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.mutations {
+        return mutations::find(&arguments);
+    }
     let interrupted = interrupt::watch();
     let Some(seed) = arguments.seed else { return many(&arguments, &interrupted) };
     single(&arguments, seed, &interrupted).unwrap_or_else(|error| {

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_planted_mistake_needs_few_faults() {
         let random = Scenario::RANDOM;
-        let settings = Settings { mutation: Some(Mutation::RestartForgetsView), ..Settings::new(4, 4) };
+        let settings = Settings { mutation: Mutation::named("restart-forgets-view"), ..Settings::new(4, 4) };
         let fails = |seed, plan: &Plan| {
             let violation = run_variant(seed, settings, random, plan).violation;
             violation.is_some_and(|violation| !violation.0.starts_with("L: "))

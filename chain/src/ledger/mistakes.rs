@@ -1,0 +1,22 @@
+//! A known mistake, made on purpose in test builds, so that tests show that it would be found. The feature
+//! `mistakes` is for the tests' crate only.
+
+use super::Ledger;
+use crate::state::{Changes, StateError, Version};
+
+impl Ledger {
+    /// From now on the state root leaves out what blocks change in one bucket of sixteen.
+    pub const fn skip_bucket(&mut self) {
+        self.skips_bucket = true;
+    }
+
+    /// The version after `changes`, right or wrong.
+    pub(super) fn child(&self, parent: &Version, changes: Changes) -> Result<Version, StateError> {
+        let child = parent.child(&*self.shared, changes.clone())?;
+        if !self.skips_bucket {
+            return Ok(child);
+        }
+        let hashed = changes.into_iter().filter(|(key, _)| key.hash().0[0] >> 4 != 0).collect();
+        Ok(child.rooted_as(&parent.child(&*self.shared, hashed)?))
+    }
+}
