@@ -35,7 +35,11 @@ fn rows() -> Vec<Row> {
 /// The run of a seed, with a mutation or without one.
 fn run(mutation: Mutation, seed: u64, made: bool) -> Outcome {
     let settings = guided::settings(mutation);
-    run_scenario(seed, Settings { mutation: Some(mutation).filter(|_| made), ..settings }, guided::scenario())
+    run_scenario(
+        seed,
+        Settings { mutation: Some(mutation).filter(|_| made), ..settings },
+        mutation.scenario(),
+    )
 }
 
 #[test]

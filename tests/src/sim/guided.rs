@@ -2,6 +2,7 @@
 //! some can form, one replica that is a view behind, view changes without those who know most, and restarts in
 //! between. Short, so that there can be many.
 
+use super::byzantine::Kind;
 use super::fault::{Fault, Nodes, all_nodes};
 use super::gap::{
     ASK, BODY, CHAIN, COMMIT, Gap, Kinds, NEW_VIEW, PREPARE, PROPOSAL, TRANSACTIONS, Trap, VIEW_CHANGE,
@@ -31,6 +32,23 @@ pub fn settings(mutation: Mutation) -> Settings {
 #[must_use]
 pub const fn scenario() -> Scenario {
     Scenario { name: "guided", about: "view after view fails halfway through its pipeline", plan }
+}
+
+/// The same with a Byzantine validator.
+#[must_use]
+pub const fn with_liars() -> Scenario {
+    Scenario { name: "guided-liars", about: "the same, and one validator lies", plan: liars_plan }
+}
+
+/// Nobody goes for ever, so that one may lie.
+fn liars_plan(random: &mut Random, n: usize, f: usize) -> Plan {
+    const KINDS: [Kind; 4] = [Kind::ViewLiar, Kind::ViewLiar, Kind::Equivocator, Kind::DoubleVoter];
+    let mut plan = plan(random, n, f);
+    plan.traps.retain(|trap| trap.down_ms.is_some());
+    plan.liar = None;
+    let kind = KINDS[random.below(KINDS.len() as u64) as usize];
+    plan.byzantine.push((random.below(n as u64) as usize, kind));
+    plan
 }
 
 /// A plan for `n` validators of which `f` may be faulty.

@@ -18,7 +18,7 @@ pub struct Find {
 /// Runs seeds from 1 on until one shows the mutation, on so many threads.
 #[must_use]
 pub fn hunt(mutation: Mutation, seeds: u64, threads: usize) -> Option<Find> {
-    let (settings, scenario) = (guided::settings(mutation), guided::scenario());
+    let (settings, scenario) = (guided::settings(mutation), mutation.scenario());
     let (next, found) = (AtomicU64::new(1), Mutex::new(None::<Find>));
     let best = AtomicU64::new(seeds + 1);
     std::thread::scope(|scope| {
@@ -44,8 +44,8 @@ pub fn hunt(mutation: Mutation, seeds: u64, threads: usize) -> Option<Find> {
 
 /// Head of the table of all finds.
 pub const TABLE_HEAD: &str = "\
-    | mutation | rule | made by | n | seeds | the checker says | schedule | seconds |\n\
-    | --- | --- | --- | --- | --- | --- | --- | --- |";
+    | mutation | rule | made by | n | seeds | the checker says | schedule | scenario | seconds |\n\
+    | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 /// Characters of a violation in that table.
 const SAYS_MAX: usize = 70;
 
@@ -57,5 +57,6 @@ pub fn table_row(mutation: Mutation, found: Option<&Find>, (seeds, seconds): (u6
     let says: String = says.chars().take(SAYS_MAX).collect();
     let (name, rule, by, n) = (mutation.name(), mutation.rule(), mutation.made_by(), mutation.replicas());
     let schedule = mutation.schedule().map(|number| number.to_string()).unwrap_or_default();
-    format!("| `{name}` | {rule} | {by} | {n} | {seeds} | {} | {schedule} | {seconds:.1} |", says.trim_end())
+    let (says, scenario) = (says.trim_end(), mutation.scenario().name);
+    format!("| `{name}` | {rule} | {by} | {n} | {seeds} | {says} | {schedule} | {scenario} | {seconds:.1} |")
 }

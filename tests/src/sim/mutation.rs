@@ -1,5 +1,7 @@
 //! Known mistakes, put back on purpose one at a time: a checker that does not find them proves nothing.
 
+use super::guided;
+use super::scenario::Scenario;
 use super::settings::Settings;
 use super::slip::Slip;
 use quorate_consensus::Mistake;
@@ -15,11 +17,13 @@ pub struct Mutation {
     slip: Option<Slip>,
     replicas: usize,
     schedule: Option<u8>,
+    /// Whether it shows only if a validator lies as well.
+    with_liars: bool,
 }
 
 /// One of the cores, that four replicas show.
 const fn core(name: &'static str, rule: &'static str, mistakes: &'static [Mistake]) -> Mutation {
-    Mutation { name, rule, mistakes, slip: None, replicas: 4, schedule: None }
+    Mutation { name, rule, mistakes, slip: None, replicas: 4, schedule: None, with_liars: false }
 }
 
 /// One of the drivers or ledgers.
@@ -35,7 +39,7 @@ impl Mutation {
             core("votes-after-view-change", "R13", &[M::VotesAfterViewChange]),
             core("quorum-2f", "R2", &[M::QuorumOf2f]),
             core("prepared-lost-before-view-change", "R18", &[M::LosesPrepared]),
-            core("prepare-without-parent", "R5", &[M::PrepareWithoutParent]),
+            core("prepare-without-parent", "R5", &[M::PrepareWithoutParent]).with_liars(),
             core("mixed-views", "R2", &[M::MixedViews]),
             slip("restart-forgets-all", "R47", Slip::ForgetsAll).scripted(3),
             core("prepare-below-anchor", "R21", &[M::PrepareBelowAnchor]),
@@ -49,11 +53,11 @@ impl Mutation {
                 "R19",
                 &[M::LowersPAtCommit, M::AnchorOnPreparedOnly, M::NoWindowBound],
             ),
-            core("late-commits", "R19", &[M::LowersPAtCommit, M::NoHeightFloor]).scripted(1),
+            core("late-commits", "R19", &[M::LowersPAtCommit, M::NoHeightFloor]).scripted(1).with_liars(),
             core("quorum-2f-plus-1-of-5", "R2", &[M::QuorumOf2fPlus1]).of(5),
             core("quorum-2f-plus-1-of-6", "R2", &[M::QuorumOf2fPlus1]).of(6),
             core("suspects-counted-literally", "R39", &[M::SuspectsLiterally]).scripted(16),
-            slip("anchor-not-durable", "R12", Slip::ForgetsAnchor).scripted(17),
+            slip("anchor-not-durable", "R12", Slip::ForgetsAnchor).scripted(17).with_liars(),
             slip("anchor-not-durable-long-chains", "R12", Slip::ForgetsAnchor).and(&[M::NoWindowBound]),
             core("ask-beats-view-change", "R27", &[M::AskBeatsViewChange]).scripted(18),
             core("counter-restarts", "R26", &[M::CounterRestarts]).scripted(18),
@@ -64,7 +68,7 @@ impl Mutation {
             core("signer-counted-twice", "R2", &[M::CountsSignerTwice]),
             core("timeout-never-doubles", "R31", &[M::TimeoutNeverDoubles]).scripted(9),
             core("timer-for-exact-view", "R28", &[M::TimerForExactView]).scripted(4),
-            core("commit-after-view-change", "R13", &[M::KeepsWithheldVotes]).scripted(7),
+            core("commit-after-view-change", "R13", &[M::KeepsWithheldVotes]).scripted(7).with_liars(),
             slip("late-votes", "R13", Slip::LateVotes),
             slip("restart-forgets-prepared", "R19", Slip::ForgetsPrepared),
             slip("restart-forgets-view", "R12", Slip::ForgetsView).scripted(2),
@@ -85,6 +89,11 @@ impl Mutation {
     /// Shown by so many replicas instead.
     const fn of(self, replicas: usize) -> Self {
         Self { replicas, ..self }
+    }
+
+    /// Shown only if a validator lies as well.
+    const fn with_liars(self) -> Self {
+        Self { with_liars: true, ..self }
     }
 
     /// Found by the schedule of this number, too.
@@ -130,6 +139,12 @@ impl Mutation {
     #[must_use]
     pub const fn schedule(self) -> Option<u8> {
         self.schedule
+    }
+
+    /// The scenario whose runs are to find it.
+    #[must_use]
+    pub const fn scenario(self) -> Scenario {
+        if self.with_liars { guided::with_liars() } else { guided::scenario() }
     }
 }
 

@@ -23,10 +23,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Those without a Byzantine validator, and that of the seed alone.
-    const HONEST: [Self; 19] = [
+    /// Those that are not about one kind of Byzantine validator.
+    const OTHERS: [Self; 20] = [
         Self { name: "random", about: "whatever the seed wants", plan: Plan::random },
         guided::scenario(),
+        guided::with_liars(),
         Self { name: "honest", about: "nothing goes wrong", plan: honest },
         Self { name: "crashed-primary", about: "the first primary dies", plan: crashed_primary },
         Self { name: "power-loss-of-all", about: "schedule 5: again and again", plan: power_losses },
@@ -59,11 +60,11 @@ impl Scenario {
     ];
 
     /// Whatever the seed wants.
-    pub const RANDOM: Self = Self::HONEST[0];
+    pub const RANDOM: Self = Self::OTHERS[0];
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
-        Self::HONEST.into_iter().chain(SCENARIOS)
+        Self::OTHERS.into_iter().chain(SCENARIOS)
     }
 
     /// The one with a name.
