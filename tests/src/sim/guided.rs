@@ -74,6 +74,7 @@ fn plan(random: &mut Random, n: usize, f: usize) -> Plan {
     }
     restarts(&mut plan, random, n);
     surroundings(&mut plan, random, n);
+    plan.faults.retain(|(at, _)| *at < heal_ms);
     plan
 }
 

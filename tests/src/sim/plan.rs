@@ -85,17 +85,17 @@ impl Plan {
         for node in (first..first + random.between(1, f as u64) as usize).map(|node| node % n) {
             let at = random.between(500, self.heal_ms - 1_000);
             let down_ms = random.between(10, 900);
-            match random.below(16) {
-                9.. => {
-                    let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
-                    self.byzantine.push((node, kind));
-                }
+            match random.below(23) {
                 0..=2 => self.silent.push(node),
-                3 | 4 => self.faults.push((at, Fault::LostChain { node, down_ms })),
-                5 => self.faults.push((at, Fault::Wipe { node, down_ms })),
-                6 => {
+                3..=5 => self.faults.push((at, Fault::LostChain { node, down_ms })),
+                6..=8 => self.faults.push((at, Fault::Wipe { node, down_ms })),
+                9..=11 => {
                     let wiped = random.chance(50);
                     self.faults.push((at, Fault::BitFlip { node, wiped, down_ms }));
+                }
+                12..=19 => {
+                    let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
+                    self.byzantine.push((node, kind));
                 }
                 _ => {
                     let copied = random.between(100, at - 100);

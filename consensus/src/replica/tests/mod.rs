@@ -11,6 +11,7 @@ mod old_record;
 mod primary;
 mod recall;
 mod restart;
+mod rig;
 mod rules;
 mod suspect;
 mod sync;

@@ -2,13 +2,16 @@
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
-use quorate_tests::sim::{Outcome, Plan};
+use quorate_tests::sim::{Outcome, Plan, TIMEOUT_BASE_MS};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How often a line says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// Base time-outs after healing within which commits are meant to go on.
+const RESUMED_TIMEOUTS: u64 = 20;
 
 /// Says how far it is, now and then, on standard error.
 pub(crate) struct Progress {
@@ -55,6 +58,8 @@ pub(crate) struct Totals {
     delivered: u64,
     recovery_ms: u64,
     recovery_percent: u64,
+    /// After healing, until the first commit: of each run, milliseconds.
+    resumed_ms: Vec<u64>,
     virtual_ms: u64,
     faults: BTreeMap<&'static str, Shown>,
 }
@@ -71,6 +76,7 @@ impl Totals {
         self.delivered += outcome.delivered;
         self.recovery_ms = self.recovery_ms.max(outcome.recovery_ms);
         self.recovery_percent = self.recovery_percent.max(outcome.recovery_percent);
+        self.resumed_ms.push(outcome.resumed_ms);
         self.virtual_ms += outcome.time_ms;
         for (kind, times) in plan.kinds() {
             self.faults.entry(kind).or_default().planned += times;
@@ -78,6 +84,16 @@ impl Totals {
         for (kind, times) in &outcome.faults {
             self.faults.entry(kind).or_default().showed += times;
         }
+    }
+
+    /// After healing, until the first commit: the middle run, the worst of a hundred but one, the worst, and how
+    /// many took more than is meant, milliseconds.
+    fn resumed(&self) -> (u64, u64, u64, usize) {
+        let mut all = self.resumed_ms.clone();
+        all.sort_unstable();
+        let at = |percent: usize| all.get(all.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
+        let late = all.iter().filter(|ms| **ms > RESUMED_TIMEOUTS * TIMEOUT_BASE_MS).count();
+        (at(50), at(99), at(100), late)
     }
 
     fn line(&self, seconds: f64) -> String {
@@ -107,6 +123,11 @@ impl Totals {
             "after healing all was committed within {} ms, or {} % of what is allowed",
             self.recovery_ms, self.recovery_percent
         );
+        let (middle, high, most, late) = self.resumed();
+        println!(
+            "the first commit came within {middle} ms (p50), {high} ms (p99), {most} ms (max); in {late} runs after \
+             more than {RESUMED_TIMEOUTS} base time-outs of {TIMEOUT_BASE_MS} ms"
+        );
         println!("\n{:>9} {:>9}  fault", "planned", "showed");
         for (kind, Shown { planned, showed }) in &self.faults {
             // What no plan has follows from something that one has.
@@ -120,6 +141,7 @@ impl Totals {
         let kinds = |of: fn(&Shown) -> u64| {
             self.faults.iter().map(|(kind, shown)| (*kind, of(shown))).collect::<BTreeMap<_, _>>()
         };
+        let resumed = self.resumed();
         json!({
             "commit": env!("QUORATE_COMMIT"),
             "seeds": self.seeds,
@@ -134,6 +156,10 @@ impl Totals {
             "virtual_ms": self.virtual_ms,
             "recovery_ms_max": self.recovery_ms,
             "recovery_percent_max": self.recovery_percent,
+            "resumed_ms_p50": resumed.0,
+            "resumed_ms_p99": resumed.1,
+            "resumed_ms_max": resumed.2,
+            "resumed_late": resumed.3,
             "fault_kinds_min": self.fewest_kinds,
             "faults_planned": kinds(|shown| shown.planned),
             "faults": kinds(|shown| shown.showed),

@@ -128,7 +128,7 @@ impl Kind {
             Self::FutureFlooder => Box::new(future_flooder::FutureFlooder),
             Self::AskStorm => Box::new(ask_storm::AskStorm::default()),
             Self::Mutator => Box::new(mutator::Mutator),
-            Self::BlockStuffer => Box::new(block_stuffer::BlockStuffer),
+            Self::BlockStuffer => Box::new(block_stuffer::BlockStuffer::default()),
             Self::TimestampCheat => Box::new(timestamp_cheat::TimestampCheat),
         }
     }
