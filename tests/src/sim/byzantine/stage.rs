@@ -75,9 +75,8 @@ impl World {
         };
         let answer = ask(liar.fixture.as_mut(), &mut scene);
         let lies = scene.lies;
-        *self.outcome.faults.entry(liar.kind.name()).or_default() += lies;
-        if lies == 0 {
-            self.outcome.faults.retain(|_, count| *count > 0);
+        if lies > 0 {
+            *self.outcome.faults.entry(liar.kind.name()).or_default() += lies;
         }
         self.nodes[node].liar = Some(liar);
         Some(answer)
