@@ -11,7 +11,7 @@ use super::world::{Event, World};
 use quorate_chain::{CommitCertificate, Epoch, Header};
 use quorate_consensus::message::verify;
 use quorate_consensus::{
-    Effect, Input, Lost, Message, OldEpoch, Outgoing, Peer, SealedBlock, Unsigned, Verified,
+    Effect, EvidenceKind, Input, Lost, Message, OldEpoch, Outgoing, Peer, SealedBlock, Unsigned, Verified,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,17 @@ const BODY_LATE_MAX_MS: u64 = 5_000;
 const FLAKY_DOWN_MAX_MS: u64 = 800;
 /// Its kind, for counting.
 const FLAKY: &str = "crashes at any effect";
+
+/// What is counted when a double signature is proven.
+const fn name_of(evidence: EvidenceKind) -> &'static str {
+    match evidence {
+        EvidenceKind::Proposal => "evidence of two proposals",
+        EvidenceKind::Prepare => "evidence of two Prepares",
+        EvidenceKind::Commit => "evidence of two Commits",
+        EvidenceKind::ViewChange => "evidence of two ViewChanges",
+        EvidenceKind::NewView => "evidence of two NewViews",
+    }
+}
 
 /// Something that a node's driver does later.
 pub(super) enum Answer {
@@ -152,7 +163,7 @@ impl World {
                 if accused.is_none_or(|accused| self.nodes[accused].standing == Standing::Honest) {
                     return Err(Violation(format!("S4: evidence against an honest node: {evidence:?}")));
                 }
-                self.fired("evidence of a double signature");
+                self.fired(name_of(evidence.kind()));
             }
             Effect::ResultsDiffer(votes) => return Err(Violation(format!("S2: results differ: {votes:?}"))),
             Effect::Halted(_) if self.is_byzantine(node) => {}
