@@ -5,7 +5,7 @@
 use quorate_tests::sim::{
     Byzantine, Outcome, Plan, Scenario, Settings, TIMEOUT_BASE_MS, run_plan, run_scenario,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Commits go on within so many base time-outs after healing, whatever f validators do.
 const RESUMED_TIMEOUTS: u64 = 20;
@@ -53,10 +53,34 @@ fn coalitions_of_different_kinds() {
 /// R37: who signs two payloads for one slot is named by the honest.
 #[test]
 fn contradictions_are_named() {
-    for name in ["byzantine-equivocator", "byzantine-double-voter", "byzantine-twins"] {
-        let shown = all_of(name, &[(4, 8)], 6);
-        assert!(shown.get("evidence of a double signature") >= Some(&1), "{name}: {shown:?}");
+    let cases: [(_, &[_]); 5] = [
+        ("byzantine-equivocator", &["evidence of two proposals"]),
+        ("byzantine-double-voter", &["evidence of two Commits"]),
+        ("byzantine-view-liar", &["evidence of two ViewChanges", "evidence of two NewViews"]),
+        ("byzantine-mutator", &["evidence of two Prepares"]),
+        ("byzantine-twins", &["evidence of two "]),
+    ];
+    for (name, evidence) in cases {
+        let shown = all_of(name, &[(4, 8)], 8);
+        for one in evidence {
+            assert!(shown.keys().any(|kind| kind.starts_with(one)), "{name}, {one}: {shown:?}");
+        }
     }
+}
+
+/// R19, R25: a new primary may have two NewViews to sign that start the view on different blocks.
+#[test]
+fn a_liar_starts_one_view_on_two_blocks() {
+    let scenario = Scenario::named("byzantine-view-liar").unwrap();
+    let lies = |seed| {
+        let outcome = run_scenario(seed, Settings { trace: true, ..Settings::new(4, 8) }, scenario);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        let starts = outcome.trace.iter().filter_map(|line| line.split("lies: NewView ").nth(1));
+        let starts: BTreeSet<_> = starts.filter_map(|start| start.split_once(" on ")).collect();
+        let views: BTreeSet<_> = starts.iter().map(|(view, _)| *view).collect();
+        starts.len() > views.len()
+    };
+    assert!((1..=40).any(lies), "no view had two anchors");
 }
 
 fn with(byzantine: &[(usize, Byzantine)], seed: u64) -> Outcome {

@@ -14,15 +14,19 @@ use std::sync::Arc;
 const HISTORY_MAX: usize = 4_000;
 /// Blocks that are kept.
 const BLOCKS_MAX: usize = 400;
+/// Different ViewChanges of one validator for one view that are kept; an honest one signs one.
+const VERSIONS_MAX: usize = 6;
 
 type Signers = BTreeMap<ValidatorIndex, Signature>;
+/// What each validator claims for one view.
+type Versions = BTreeMap<ValidatorIndex, Vec<Arc<ViewChange>>>;
 
 /// The coalition's memory.
 #[derive(Default)]
 pub(in super::super) struct Library {
     prepares: BTreeMap<PrepareVote, Signers>,
     commits: BTreeMap<CommitVote, Signers>,
-    view_changes: BTreeMap<(Epoch, View), BTreeMap<ValidatorIndex, Arc<ViewChange>>>,
+    view_changes: BTreeMap<(Epoch, View), Versions>,
     pub(super) blocks: VecDeque<SealedBlock>,
     /// By number of the node that said it.
     pub(super) history: VecDeque<(usize, Message)>,
@@ -40,8 +44,10 @@ impl Library {
             Message::ViewChange(change) => {
                 let claims = &change.claims;
                 let target = (claims.payload.epoch, claims.payload.target);
-                let of = self.view_changes.entry(target).or_default();
-                of.entry(claims.signer).or_insert_with(|| Arc::clone(change));
+                let of = self.view_changes.entry(target).or_default().entry(claims.signer).or_default();
+                if of.len() < VERSIONS_MAX && of.iter().all(|known| known.claims != *claims) {
+                    of.push(Arc::clone(change));
+                }
             }
             Message::Proposal(proposal) if self.block(proposal.block.hash()).is_none() => {
                 self.blocks.push_back(proposal.block.clone());
@@ -82,10 +88,20 @@ impl Library {
         made.collect()
     }
 
-    /// The ViewChanges for a view, ascending by validator.
+    /// The ViewChanges for a view, ascending by validator; of one that lies there may be several.
     pub(super) fn view_changes(&self, epoch: Epoch, target: View) -> Vec<Arc<ViewChange>> {
         let of = self.view_changes.get(&(epoch, target));
-        of.into_iter().flat_map(|changes| changes.values().cloned()).collect()
+        of.into_iter().flat_map(|changes| changes.values().flatten().cloned()).collect()
+    }
+
+    /// Whether it has a validator's signature under the same vote.
+    pub(super) fn has_signed(&self, signer: ValidatorIndex, vote: &Message) -> bool {
+        let signers = match vote {
+            Message::Prepare(vote) => self.prepares.get(&vote.payload),
+            Message::Commit(vote) => self.commits.get(&vote.payload),
+            _ => None,
+        };
+        signers.is_some_and(|signers| signers.contains_key(&signer))
     }
 
     pub(super) fn block(&self, hash: quorate_chain::BlockHash) -> Option<&SealedBlock> {

@@ -6,7 +6,7 @@ use crate::sim::roster::Roster;
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
 use quorate_chain::codec::List;
 use quorate_chain::{Block, Header, Height, TimestampMs, Transaction, ValidatorIndex, View};
-use quorate_consensus::{EpochContext, SealedBlock};
+use quorate_consensus::{EpochContext, Message, SealedBlock};
 
 /// A Byzantine validator's view of the world.
 pub(in super::super) struct Scene<'a> {
@@ -49,6 +49,11 @@ impl Scene<'_> {
 
     pub(super) fn leads(&self, view: View) -> bool {
         self.context.set.primary(self.context.epoch, view) == self.seat
+    }
+
+    /// Whether it has signed the same vote already.
+    pub(super) fn has_signed(&self, vote: &Message) -> bool {
+        self.library.has_signed(self.seat, vote)
     }
 
     /// A block like this one but for its time and its transactions.
