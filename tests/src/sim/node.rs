@@ -20,7 +20,7 @@ use quorate_consensus::{Config, Effect, Now, PersistId, Record, Replica, SealedB
 /// How often things are sent again in the simulator.
 const STATUS_MS: u64 = 150;
 /// How far a block's time may be ahead in the simulator.
-const MAX_AHEAD_MS: u64 = 2_000;
+pub(super) const MAX_AHEAD_MS: u64 = 2_000;
 /// How long a primary waits for more transactions in the simulator.
 const BATCH_WAIT_MS: u64 = 5;
 /// What the wall clocks show at the start.

@@ -206,13 +206,22 @@ impl World {
     }
 }
 
+/// The same with a wrong bit in its signature.
 fn break_signature(mut message: Message) -> Message {
-    match &mut message {
-        Message::Prepare(vote) => vote.signature.0[7] ^= 1,
-        Message::Commit(vote) => vote.signature.0[7] ^= 1,
-        Message::Ask(ask) => ask.signature.0[7] ^= 1,
-        Message::Status(status) => status.signature.0[7] ^= 1,
-        _ => {}
-    }
+    let signature = match &mut message {
+        Message::Proposal(proposal) => &mut Arc::make_mut(proposal).signature,
+        Message::Prepare(vote) => &mut vote.signature,
+        Message::Commit(vote) => &mut vote.signature,
+        Message::Ask(ask) => &mut ask.signature,
+        Message::ViewChange(change) => &mut Arc::make_mut(change).claims.signature,
+        Message::NewView(new_view) => &mut Arc::make_mut(new_view).signature,
+        Message::Status(status) => &mut status.signature,
+        Message::Suspect(suspect) => &mut suspect.signature,
+        Message::Recall(recall) => &mut recall.signature,
+        Message::Newest(newest) => &mut Arc::make_mut(newest).signature,
+        // It has none of its own, and nobody says it so.
+        Message::Certificate(_) => return message,
+    };
+    signature.0[7] ^= 1;
     message
 }

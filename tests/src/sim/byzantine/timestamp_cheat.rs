@@ -2,6 +2,7 @@
 
 use super::scene::Scene;
 use super::{Fate, Fixture, Letter, own};
+use crate::sim::node::MAX_AHEAD_MS;
 use crate::sim::wire::Wire;
 use quorate_consensus::{Message, Unsigned};
 
@@ -20,11 +21,12 @@ impl Fixture for TimestampCheat {
         let header = proposal.block.header();
         let parent = scene.library.block(header.parent);
         let parent_ms = parent.map_or(header.timestamp_ms.0 - 1, |block| block.header().timestamp_ms.0);
-        let time = match scene.random.below(6) {
+        let time = match scene.random.below(7) {
             0 => parent_ms.saturating_sub(HOUR_MS),
             1 => parent_ms,
             2 => parent_ms + 1,
-            3 => scene.clock_ms + HOUR_MS,
+            3 => scene.clock_ms + MAX_AHEAD_MS,
+            4 => scene.clock_ms + HOUR_MS,
             _ => header.timestamp_ms.0,
         };
         scene.lies += u64::from(time != header.timestamp_ms.0);
