@@ -62,7 +62,7 @@ fn many(arguments: &Arguments, interrupted: &AtomicBool) -> ExitCode {
     let mut failure = None;
     let limits = Limits { arguments, deadline: arguments.deadline(), interrupted };
     run_all(&limits, |seed, plan, outcome| {
-        totals.add(plan, outcome);
+        totals.add(seed, plan, outcome);
         progress.show(&totals);
         failure = Failure::of(arguments, seed, plan, outcome);
         failure.is_none()

@@ -12,6 +12,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Base time-outs after healing within which commits are meant to go on.
 const RESUMED_TIMEOUTS: u64 = 20;
+/// How many of the seeds that took longer are named.
+const LATE_SEEDS_MAX: usize = 20;
 
 /// Says how far it is, now and then, on standard error.
 pub(crate) struct Progress {
@@ -46,6 +48,18 @@ struct Shown {
     showed: u64,
 }
 
+/// After healing, until the first commit, milliseconds.
+struct Resumed {
+    /// Of the middle run.
+    middle_ms: u64,
+    /// Of the worst of a hundred but one.
+    high_ms: u64,
+    /// Of the worst.
+    most_ms: u64,
+    /// The seeds that took more than is meant, the worst first.
+    late: Vec<u64>,
+}
+
 /// What became of all runs together.
 #[derive(Default)]
 pub(crate) struct Totals {
@@ -58,14 +72,14 @@ pub(crate) struct Totals {
     delivered: u64,
     recovery_ms: u64,
     recovery_percent: u64,
-    /// After healing, until the first commit: of each run, milliseconds.
-    resumed_ms: Vec<u64>,
+    /// After healing, until the first commit, milliseconds, and the seed: of each run.
+    resumed_ms: Vec<(u64, u64)>,
     virtual_ms: u64,
     faults: BTreeMap<&'static str, Shown>,
 }
 
 impl Totals {
-    pub(crate) fn add(&mut self, plan: &Plan, outcome: &Outcome) {
+    pub(crate) fn add(&mut self, seed: u64, plan: &Plan, outcome: &Outcome) {
         self.seeds += 1;
         self.heights += outcome.height;
         self.lowest = Some(self.lowest.map_or(outcome.height, |lowest| lowest.min(outcome.height)));
@@ -76,7 +90,7 @@ impl Totals {
         self.delivered += outcome.delivered;
         self.recovery_ms = self.recovery_ms.max(outcome.recovery_ms);
         self.recovery_percent = self.recovery_percent.max(outcome.recovery_percent);
-        self.resumed_ms.push(outcome.resumed_ms);
+        self.resumed_ms.push((outcome.resumed_ms, seed));
         self.virtual_ms += outcome.time_ms;
         for (kind, times) in plan.kinds() {
             self.faults.entry(kind).or_default().planned += times;
@@ -86,14 +100,18 @@ impl Totals {
         }
     }
 
-    /// After healing, until the first commit: the middle run, the worst of a hundred but one, the worst, and how
-    /// many took more than is meant, milliseconds.
-    fn resumed(&self) -> (u64, u64, u64, usize) {
+    fn resumed(&self) -> Resumed {
         let mut all = self.resumed_ms.clone();
         all.sort_unstable();
-        let at = |percent: usize| all.get(all.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
-        let late = all.iter().filter(|ms| **ms > RESUMED_TIMEOUTS * TIMEOUT_BASE_MS).count();
-        (at(50), at(99), at(100), late)
+        let at =
+            |percent: usize| all.get(all.len().saturating_sub(1) * percent / 100).map_or(0, |(ms, _)| *ms);
+        let late = all.iter().rev().take_while(|(ms, _)| *ms > RESUMED_TIMEOUTS * TIMEOUT_BASE_MS);
+        Resumed {
+            middle_ms: at(50),
+            high_ms: at(99),
+            most_ms: at(100),
+            late: late.map(|(_, seed)| *seed).collect(),
+        }
     }
 
     fn line(&self, seconds: f64) -> String {
@@ -123,11 +141,16 @@ impl Totals {
             "after healing all was committed within {} ms, or {} % of what is allowed",
             self.recovery_ms, self.recovery_percent
         );
-        let (middle, high, most, late) = self.resumed();
+        let Resumed { middle_ms, high_ms, most_ms, late } = self.resumed();
         println!(
-            "the first commit came within {middle} ms (p50), {high} ms (p99), {most} ms (max); in {late} runs after \
-             more than {RESUMED_TIMEOUTS} base time-outs of {TIMEOUT_BASE_MS} ms"
+            "the first commit came within {middle_ms} ms (p50), {high_ms} ms (p99), {most_ms} ms (max); in {} runs \
+             after more than {RESUMED_TIMEOUTS} base time-outs of {TIMEOUT_BASE_MS} ms",
+            late.len()
         );
+        if !late.is_empty() {
+            let seeds: Vec<_> = late.iter().take(LATE_SEEDS_MAX).map(u64::to_string).collect();
+            println!("the latest of them with the seeds {}", seeds.join(", "));
+        }
         println!("\n{:>9} {:>9}  fault", "planned", "showed");
         for (kind, Shown { planned, showed }) in &self.faults {
             // What no plan has follows from something that one has.
@@ -156,10 +179,10 @@ impl Totals {
             "virtual_ms": self.virtual_ms,
             "recovery_ms_max": self.recovery_ms,
             "recovery_percent_max": self.recovery_percent,
-            "resumed_ms_p50": resumed.0,
-            "resumed_ms_p99": resumed.1,
-            "resumed_ms_max": resumed.2,
-            "resumed_late": resumed.3,
+            "resumed_ms_p50": resumed.middle_ms,
+            "resumed_ms_p99": resumed.high_ms,
+            "resumed_ms_max": resumed.most_ms,
+            "resumed_late": resumed.late,
             "fault_kinds_min": self.fewest_kinds,
             "faults_planned": kinds(|shown| shown.planned),
             "faults": kinds(|shown| shown.showed),
