@@ -137,9 +137,8 @@ impl Replica {
             self.recent.pop_first();
         }
         self.drop_overridden();
-        if let Some(accepted) = self.accepted_at.get(&height) {
-            self.timeout.committed(self.now.time.0.saturating_sub(accepted.0));
-        }
+        let accepted = self.accepted_at.get(&height);
+        self.timeout.committed(accepted.map(|accepted| self.now.time.0.saturating_sub(accepted.0)));
         self.forget(height);
         // R32: each commit above the own tip restarts the timer.
         self.timers.stop_progress();

@@ -64,7 +64,7 @@ impl Replica {
             height: context.start_height,
             block: context.start_block,
         };
-        let timeout = Timeout::new(config.timeout_base_ms, config.timeout_max_ms);
+        let timeout = Timeout::new(config.timeout_base_ms, config.timeout_max_ms, quorum.f());
         // R18: certificates of earlier epochs do not count in this one.
         tip.certificate = tip.certificate.filter(|certificate| certificate.epoch == context.epoch);
         let highest_commit = tip.certificate.clone();

@@ -43,23 +43,29 @@ impl Timers {
     }
 }
 
-/// How long a view may take (R31).
+/// How long a view may take (R31; `docs/adr/0007`: up to f failures in a row do not double it).
 #[derive(Clone, Debug)]
 pub(super) struct Timeout {
     base_ms: u64,
     max_ms: u64,
+    /// So many views may fail in a row by their primaries alone: f.
+    unfit_max: usize,
     current_ms: u64,
+    /// Views that have failed since the last commit.
+    failures: usize,
     latencies_ms: VecDeque<u64>,
     #[cfg(feature = "mistakes")]
     pub(super) never_doubles: bool,
 }
 
 impl Timeout {
-    pub(super) fn new(base_ms: u64, max_ms: u64) -> Self {
+    pub(super) fn new(base_ms: u64, max_ms: u64, unfit_max: usize) -> Self {
         Self {
             base_ms,
             max_ms,
+            unfit_max,
             current_ms: base_ms,
+            failures: 0,
             latencies_ms: VecDeque::new(),
             #[cfg(feature = "mistakes")]
             never_doubles: false,
@@ -70,17 +76,23 @@ impl Timeout {
         self.current_ms
     }
 
-    /// A view has failed: twice the time, up to the cap.
+    /// A view has failed: twice the time, up to the cap, unless so far the primaries alone may be to blame.
     pub(super) fn failed(&mut self) {
         #[cfg(feature = "mistakes")]
         if self.never_doubles {
             return;
         }
-        self.current_ms = (self.current_ms * 2).min(self.max_ms);
+        self.failures += 1;
+        if self.failures > self.unfit_max {
+            self.current_ms = (self.current_ms * 2).min(self.max_ms);
+        }
     }
 
-    /// A height was committed so long after it was accepted: half the time, down to what the latencies ask.
-    pub(super) fn committed(&mut self, latency_ms: u64) {
+    /// A height was committed, and if it was accepted in this view, so long after that: half the time, down to what
+    /// the latencies ask.
+    pub(super) fn committed(&mut self, latency_ms: Option<u64>) {
+        self.failures = 0;
+        let Some(latency_ms) = latency_ms else { return };
         if self.latencies_ms.len() == LATENCIES_MAX {
             self.latencies_ms.pop_front();
         }
@@ -96,8 +108,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn r31_doubles_only_after_more_failures_in_a_row_than_primaries_can_be_faulty() {
+        let mut timeout = Timeout::new(1000, 60_000, 2);
+        let fail = |timeout: &mut Timeout| {
+            timeout.failed();
+            timeout.ms()
+        };
+        assert_eq!([(); 5].map(|()| fail(&mut timeout)), [1000, 1000, 2000, 4000, 8000]);
+        timeout.committed(Some(1));
+        assert_eq!(
+            [(); 4].map(|()| fail(&mut timeout)),
+            [4000, 4000, 8000, 16_000],
+            "the count begins again"
+        );
+        timeout.committed(None);
+        assert_eq!(
+            [(); 2].map(|()| fail(&mut timeout)),
+            [16_000; 2],
+            "a block of others counts, its time does not"
+        );
+    }
+
+    #[test]
     fn r31_doubles_per_failed_view_and_halves_after_commits() {
-        let mut timeout = Timeout::new(1000, 5000);
+        let mut timeout = Timeout::new(1000, 5000, 0);
         let series: Vec<_> = (0..4)
             .map(|_| {
                 timeout.failed();
@@ -105,10 +139,10 @@ mod tests {
             })
             .collect();
         assert_eq!(series, [2000, 4000, 5000, 5000]);
-        timeout.committed(700);
+        timeout.committed(Some(700));
         assert_eq!(timeout.ms(), 2800, "never below 4 × the largest latency");
         for _ in 0..=LATENCIES_MAX {
-            timeout.committed(1);
+            timeout.committed(Some(1));
         }
         assert_eq!(timeout.ms(), 1000);
     }

@@ -32,8 +32,13 @@ impl World {
     pub(super) fn heal(&mut self) -> Result<(), Violation> {
         let current = self.nodes.iter().filter_map(|n| n.replica()).map(Replica::timeout_ms).max();
         self.healed = Some((self.now_ms, self.now_ms));
-        self.watch_timeout(current.unwrap_or(TIMEOUT_BASE_MS));
+        self.healed_timeout_ms = current.unwrap_or(TIMEOUT_BASE_MS);
+        self.watch_timeout(self.healed_timeout_ms);
         self.note(Mark::All, || "healed".into());
+        for node in 0..self.nodes.len() {
+            let stand = self.nodes[node].describe();
+            self.note(Mark::At(node), || stand);
+        }
         (self.weather, self.gaps) = (Weather::default(), Gaps::default());
         for node in 0..self.nodes.len() {
             let one = &mut self.nodes[node];

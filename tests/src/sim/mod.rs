@@ -29,6 +29,7 @@
 //! | `clients.rs` | accounts and who submits transactions, again and again until they are committed |
 //! | `setup.rs` | a run before it starts |
 //! | `world.rs` | the clock and the queue of events: safety phase, healing, liveness phase |
+//! | `liveness.rs` | how soon after healing anything, and everything, must be committed |
 //! | `effects.rs` | what becomes of a core's effects |
 //! | `jobs.rs` | what the executor and the vote journal do, and when it is durable |
 //! | `faults.rs` | faults as they happen, crashes and starts |
@@ -56,6 +57,7 @@ mod hunt;
 mod jobs;
 mod known;
 mod liar;
+mod liveness;
 mod mutation;
 mod node;
 mod plan;
@@ -84,5 +86,5 @@ pub use plan::Plan;
 pub use random::Random;
 pub use roster::SetChangePlan;
 pub use scenario::Scenario;
-pub use settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
+pub use settings::{Outcome, RESUMED_TIMEOUTS, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
 pub use world::{plan_of, run, run_plan, run_scenario, run_variant};

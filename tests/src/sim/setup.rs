@@ -6,13 +6,14 @@ use super::checker::Checker;
 use super::clients::{self, TRANSACTIONS};
 use super::fault::{DRIFT, SILENT, SKEW};
 use super::gap::Gaps;
+use super::liveness::SKEW_MAX_MS;
 use super::node::{SimNode, Standing, Start};
 use super::plan::Plan;
 use super::random::Random;
 use super::roster::Roster;
 use super::settings::{Outcome, Settings};
 use super::weather::Weather;
-use super::world::{Event, SKEW_MAX_MS, World};
+use super::world::{Event, World};
 use quorate_chain::{Epoch, Height};
 use quorate_consensus::message::EpochContext;
 use std::collections::BTreeMap;
@@ -75,6 +76,7 @@ impl World {
             healed: None,
             balanced: Height::ZERO,
             timeout_ms: 0,
+            healed_timeout_ms: 0,
             chart: Chart::new(count),
             hasher: blake3::Hasher::new(),
             outcome: Outcome::default(),

@@ -1,8 +1,8 @@
 //! Whether a plan from elsewhere, a file or a part of another one, can be run, and what it holds.
 
 use super::fault::{DRIFT, Fault, SILENT, SKEW};
+use super::liveness::SKEW_MAX_MS;
 use super::plan::{LAST_CHANGE_MAX, Plan};
-use super::world::SKEW_MAX_MS;
 use quorate_chain::quorum::Quorum;
 use quorate_chain::validator::VALIDATORS_MAX;
 use std::collections::{BTreeMap, BTreeSet};

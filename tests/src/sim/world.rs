@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::random::Random;
 use super::roster::Roster;
 use super::scenario::Scenario;
-use super::settings::{Outcome, Settings, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
+use super::settings::{Outcome, Settings};
 use super::weather::Weather;
 use super::wire::Wire;
 use quorate_chain::Height;
@@ -22,15 +22,8 @@ use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, Phase};
 use std::collections::BTreeMap;
 
-/// Base time-outs that a healed network has to commit everything in one epoch, beside those of the views that
-/// must fail.
-const LIVENESS_TIMEOUTS: u64 = 20;
-/// Messages one after the other that a commit takes, and a view change before it.
-const ROUNDS: u64 = 8;
-/// A clock that is wrong by more than this may make primaries unfit, milliseconds.
-pub(super) const SKEW_MAX_MS: i64 = 1_000;
 /// Events after which a run is taken to be caught in a loop, for each pair of nodes.
-const EVENTS_MAX: u64 = 60_000;
+const EVENTS_MAX: u64 = 150_000;
 
 pub(super) enum Event {
     Deliver {
@@ -110,6 +103,8 @@ pub(super) struct World {
     pub(super) balanced: Height,
     /// The largest time-out of anybody since then in which a view could make progress.
     pub(super) timeout_ms: u64,
+    /// The largest time-out in force when it healed.
+    pub(super) healed_timeout_ms: u64,
     pub(super) checker: Checker,
     pub(super) chart: Chart,
     pub(super) hasher: blake3::Hasher,
@@ -165,10 +160,7 @@ impl World {
             self.note(Mark::All, || violation.0.clone());
             self.outcome.violation = Some(violation);
         }
-        if let Some((healed, _)) = self.healed {
-            let first = self.outcome.commits_ms.iter().find(|at| **at > healed);
-            self.outcome.resumed_ms = first.map_or(0, |at| at - healed);
-        }
+        self.watch_resumption();
         self.outcome.time_ms = self.now_ms;
         self.outcome.epoch = self.contexts.len() as u64 - 1;
         self.outcome.trace_hash = self.hasher.finalize().to_hex().to_string();
@@ -310,37 +302,22 @@ impl World {
         self.submit(to, std::slice::from_ref(asked))
     }
 
-    /// The present view may be as good as lost, and so may one for each unfit primary; each takes twice as
-    /// long as the one before (R31). Unfit are the faulty ones, and where a clock is wrong perhaps all but one:
-    /// with f silent everyone is needed, so nobody's time may be ahead of the slowest clock (R6).
-    fn liveness_bound_ms(&self) -> u64 {
-        let skewed = self.nodes.iter().any(|n| n.skew_ms.abs() > SKEW_MAX_MS);
-        let faulty = |n: &&SimNode| self.silent.contains(&n.index) || n.standing != Standing::Honest;
-        let unfit = if skewed { self.nodes.len() - 1 } else { self.nodes.iter().filter(faulty).count() };
-        let lost = (0..=unfit).map(|i| (self.timeout_ms << i.min(32)).min(TIMEOUT_MAX_MS));
-        let epochs = 1 + self.roster.last().0;
-        let base_ms = TIMEOUT_BASE_MS + ROUNDS * self.latency_ms;
-        epochs * LIVENESS_TIMEOUTS * base_ms + lost.sum::<u64>()
-    }
-
-    /// What was accepted before the healing and is committed after it raises the time-out, as slow as it was
-    /// (R31).
-    pub(super) fn watch_timeout(&mut self, timeout_ms: u64) {
-        if let Some((healed, deadline)) = self.healed {
-            self.timeout_ms = self.timeout_ms.max(timeout_ms);
-            self.healed = Some((healed, deadline.max(healed + self.liveness_bound_ms())));
-        }
-    }
-
     pub(super) fn step(&mut self, node: usize, input: Input) -> Result<(), Violation> {
         let now = self.nodes[node].now(self.now_ms);
         let Some(process) = self.nodes[node].process.as_mut() else { return Ok(()) };
         let replica = &mut process.replica;
+        let stand =
+            |replica: &quorate_consensus::Replica| (replica.view(), replica.phase(), replica.timeout_ms());
+        let before = stand(replica);
         let effects = replica.step(now, input);
-        self.outcome.view = self.outcome.view.max(replica.view().0);
-        let (timeout_ms, normal) = (replica.timeout_ms(), replica.phase() == Phase::Normal);
-        if normal && self.healed.is_some() && timeout_ms > self.timeout_ms {
+        let after = stand(replica);
+        let (view, phase, timeout_ms) = after;
+        self.outcome.view = self.outcome.view.max(view.0);
+        if phase == Phase::Normal && self.healed.is_some() && timeout_ms > self.timeout_ms {
             self.watch_timeout(timeout_ms);
+        }
+        if before != after {
+            self.note(Mark::At(node), || format!("v{view} {phase:?}, time-out {timeout_ms} ms"));
         }
         self.carry_out(node, effects)?;
         self.schedule_tick(node);

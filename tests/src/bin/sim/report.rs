@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
-use quorate_tests::sim::{Outcome, Plan, TIMEOUT_BASE_MS};
+use quorate_tests::sim::{Outcome, Plan, RESUMED_TIMEOUTS, TIMEOUT_BASE_MS};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 /// How often a line says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// Base time-outs after healing within which commits are meant to go on.
-const RESUMED_TIMEOUTS: u64 = 20;
 /// How many of the seeds that took longer are named.
 const LATE_SEEDS_MAX: usize = 20;
 
