@@ -109,8 +109,13 @@ impl Arguments {
     }
 
     pub(crate) fn settings(&self, seed: u64) -> Settings {
-        let replicas = self.replicas.unwrap_or(4 + seed % 7) as usize;
-        let window = self.window.unwrap_or([1, 4, 8][(seed / 7 % 3) as usize]);
+        let all = self.scenario.enumeration();
+        let (replicas, window) = all.map_or_else(
+            || (4 + seed as usize % 7, [1, 4, 8][(seed / 7 % 3) as usize]),
+            |all| (all.replicas, all.window),
+        );
+        let replicas = self.replicas.map_or(replicas, |replicas| replicas as usize);
+        let window = self.window.unwrap_or(window);
         Settings {
             verify: seed.is_multiple_of(VERIFIED_EVERY),
             silent: self.silent,
