@@ -92,6 +92,14 @@ impl Arguments {
         self.from.saturating_add(self.seeds.unwrap_or(default))
     }
 
+    /// What the seeds go over, if the scenario has only so many plans.
+    pub(crate) fn plans(&self) -> Option<String> {
+        let plans = self.scenario.enumeration()?.plans;
+        let again =
+            if self.end() > plans { "; from there on they come again, with other delays" } else { "" };
+        Some(format!("{} has {plans} plans, the seeds below {plans}{again}", self.scenario.name))
+    }
+
     /// How many guided runs a known mistake is looked for.
     pub(crate) fn runs(&self) -> u64 {
         self.seeds.unwrap_or(GUIDED_RUNS)
@@ -179,6 +187,17 @@ mod tests {
         assert_eq!(end("sim --for 10m"), Some((u64::MAX, true)));
         assert!(parse("sim --for 10m --seeds 7").is_err() && parse("sim --for 10").is_err());
         assert!(parse("sim --plan x.json").is_err() && parse("sim --trace").is_err());
+    }
+
+    #[test]
+    fn an_enumeration_has_its_size_and_an_end() {
+        let parse = |text: &str| Arguments::try_parse_from(text.split(' ')).unwrap();
+        let given = parse("sim --scenario twins-enumerated --seeds 100000 --from 0");
+        assert!((0..50).all(|seed| (given.settings(seed).replicas, given.settings(seed).window) == (4, 4)));
+        assert_eq!(parse("sim --scenario twins-enumerated --replicas 7").settings(1).replicas, 7);
+        assert!(given.plans().unwrap().contains("come again"));
+        let first = parse("sim --scenario twins-enumerated --seeds 9 --from 0").plans();
+        assert!(!first.unwrap().contains("again") && parse("sim").plans().is_none());
     }
 
     #[test]
