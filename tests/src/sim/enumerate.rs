@@ -30,7 +30,7 @@ const WINDOW: u64 = 4;
 /// Views that are parted.
 const VIEWS: usize = 3;
 /// The most heights above its lowest that a view comes to.
-const DEPTH_MAX: u64 = 3;
+const DEPTH_MAX: u64 = 4;
 /// How far apart plans are whose numbers are neighbours: prime to how many there are.
 const STIR: u64 = 38_437;
 
@@ -208,9 +208,11 @@ fn part(gaps: &mut Vec<Gap>, random: &mut Random, view: u64, cut: Cut, nodes: im
     const WHOLE: Kinds = PROPOSAL | PREPARE | COMMITS | VIEW_CHANGE | NEW_VIEW | BODY;
     let all = nodes(Side::MAX);
     let but = |place: Place| all & !nodes(1 << place);
-    let depth = random.below(DEPTH_MAX + 1);
-    let above = random.below(depth + 1);
-    let early = random.below(above + 1);
+    // A P that one alone has counts only above something committed, and beside another block (R7).
+    let depth_min = if matches!(cut, Cut::PreparesTo(_)) { 2 } else { 0 };
+    let depth = random.below(DEPTH_MAX + 1).max(depth_min);
+    let early = random.below(2);
+    let above = early + random.below(2);
     let late_ms = Some(random.between(50, 1_500)).filter(|_| random.chance(25));
     let mut gap = |kinds, from, to, above, late_ms| {
         gaps.push(Gap { view, kinds, from, to, above, late_ms });
