@@ -29,11 +29,11 @@ fn a_share_of_all() {
         let outcome = run(seed, None);
         assert_eq!(outcome.violation, None, "seed {seed} of {}", scenario.name);
         runs += 1;
-        all_views += u64::from(outcome.view >= 3);
+        all_views += u64::from(outcome.view >= 2);
         outcome.faults.into_iter().for_each(|(kind, times)| *shown.entry(kind).or_default() += times);
     }
-    println!("{runs} of {} plans, {all_views} left all three views: {shown:?}", all.plans);
-    assert!(runs >= 100 && all_views * 10 >= runs * 8, "{all_views} of {runs} left all three views");
+    println!("{runs} of {} plans, {all_views} came to all three views: {shown:?}", all.plans);
+    assert!(runs >= 100 && all_views * 10 >= runs * 9, "{all_views} of {runs} came to all three views");
     // The twins contradict each other, but in Commits: those need a certificate, and there are not two for a slot.
     for what in ["proposals", "Prepares", "ViewChanges", "NewViews"] {
         let kind = format!("evidence of two {what}");
