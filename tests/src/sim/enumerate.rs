@@ -1,5 +1,5 @@
-//! Twins by enumeration (Twins, Bano et al., OPODIS'21): every way in which three views can part the nodes, while one
-//! of four validators runs its key on two nodes.
+//! Twins by enumeration (Twins, Bano et al., OPODIS'21): each of thirty ways to part the nodes, in each of three views,
+//! while one of four validators runs its key on two nodes.
 //!
 //! ```text
 //!   index ─► whose key is doubled × for each of three views: what of it is parted, and who is on which side
@@ -29,7 +29,7 @@ const REPLICAS: usize = 4;
 const WINDOW: u64 = 4;
 /// Views that are parted.
 const VIEWS: usize = 3;
-/// The most heights above its lowest that a view comes to.
+/// The most heights that a view comes to.
 const DEPTH_MAX: u64 = 4;
 /// How far apart plans are whose numbers are neighbours: prime to how many there are.
 const STIR: u64 = 38_437;
