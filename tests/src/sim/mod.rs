@@ -19,6 +19,7 @@
 //! | `gap.rs` | faults that follow a view: messages that only some get, crashes with a message |
 //! | `liar.rs` | a new primary that names a wrong certificate |
 //! | `guided.rs` `hunt.rs` | plans that look for forks; the search for each known mistake |
+//! | `enumerate.rs` | twins and partitions of three views, all there are |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -48,6 +49,7 @@ mod checker;
 mod clients;
 mod describe;
 mod effects;
+mod enumerate;
 mod executor;
 mod fault;
 mod faults;
@@ -77,6 +79,7 @@ mod world;
 
 pub use byzantine::Kind as Byzantine;
 pub use checker::Violation;
+pub use enumerate::Enumeration;
 pub use fault::{Fault, Nodes};
 pub use gap::{Gap, Trap};
 pub use hunt::{Find, TABLE_HEAD, hunt, table_row};

@@ -36,6 +36,8 @@ pub struct Plan {
     pub silent: Vec<usize>,
     /// Validators that lie, and how.
     pub byzantine: Vec<(usize, Kind)>,
+    /// Whether twins both hear everybody and are heard; if not, each is in touch with one half.
+    pub whole_twins: bool,
     /// What each node's wall clock is ahead, milliseconds; 0 where left out.
     pub skew_ms: Vec<i64>,
     /// How much faster each node's clocks run, millionths; 0 where left out.

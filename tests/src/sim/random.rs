@@ -1,5 +1,8 @@
 //! SplitMix64: small, fast, the same everywhere.
 
+/// Where the stream of seed 0 starts.
+const START: u64 = 0x5851_f42d_4c95_7f2d;
+
 /// A stream of numbers that follows from its seed.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
@@ -8,7 +11,12 @@ impl Random {
     /// The stream of a seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self(seed ^ 0x5851_f42d_4c95_7f2d)
+        Self(seed ^ START)
+    }
+
+    /// The seed of a stream of which nothing was drawn yet.
+    pub(super) const fn seed(&self) -> u64 {
+        self.0 ^ START
     }
 
     /// The next number.

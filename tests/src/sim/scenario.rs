@@ -1,6 +1,7 @@
 //! Plans with a name, for the command line and for tests.
 
 use super::byzantine::SCENARIOS;
+use super::enumerate;
 use super::fault::Fault;
 use super::guided;
 use super::known;
@@ -24,10 +25,11 @@ pub struct Scenario {
 
 impl Scenario {
     /// Those that are not about one kind of Byzantine validator.
-    const OTHERS: [Self; 20] = [
+    const OTHERS: [Self; 21] = [
         Self { name: "random", about: "whatever the seed wants", plan: Plan::random },
         guided::scenario(),
         guided::with_liars(),
+        enumerate::scenario(),
         Self { name: "honest", about: "nothing goes wrong", plan: honest },
         Self { name: "crashed-primary", about: "the first primary dies", plan: crashed_primary },
         Self { name: "power-loss-of-all", about: "schedule 5: again and again", plan: power_losses },

@@ -57,6 +57,7 @@ impl World {
             coalition,
             library: Library::default(),
             twins,
+            whole_twins: plan.whole_twins,
             checker: Checker::new(&roster, settings.verify),
             roster,
             start,

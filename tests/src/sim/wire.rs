@@ -43,18 +43,27 @@ impl World {
         match self.fate(from, to, &wire) {
             Fate::Pass => self.put(from, to, wire),
             Fate::Drop => {}
-            Fate::Delay(ms) => self.after(ms, Event::Deliver { from, to: self.of_twins(from, to), wire }),
+            Fate::Delay(ms) => {
+                for to in self.of_twins(from, to).into_iter().flatten() {
+                    self.after(ms, Event::Deliver { from, to, wire: wire.clone() });
+                }
+            }
         }
     }
 
     /// Onto the network.
     pub(super) fn put(&mut self, from: usize, to: usize, wire: Wire) {
-        let to = self.of_twins(from, to);
+        for to in self.of_twins(from, to).into_iter().flatten() {
+            self.put_one(from, to, &wire);
+        }
+    }
+
+    fn put_one(&mut self, from: usize, to: usize, wire: &Wire) {
         if self.is_silent(to) {
             return;
         }
         let view = self.nodes[from].replica().map_or(View::ZERO, quorate_consensus::Replica::view);
-        let late_ms = match self.gaps.loss((from, to), view, &wire) {
+        let late_ms = match self.gaps.loss((from, to), view, wire) {
             Some(Loss::Lost) => return self.fired(GAP),
             Some(Loss::Late(late_ms)) => {
                 self.fired(GAP);

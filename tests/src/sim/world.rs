@@ -86,6 +86,8 @@ pub(super) struct World {
     pub(super) library: Library,
     /// Nodes that run with one key.
     pub(super) twins: Vec<(usize, usize)>,
+    /// Whether both of them are in touch with all.
+    pub(super) whole_twins: bool,
     pub(super) one_disk: bool,
     pub(super) weather: Weather,
     pub(super) gaps: Gaps,

@@ -92,6 +92,14 @@ impl Arguments {
         self.from.saturating_add(self.seeds.unwrap_or(default))
     }
 
+    /// What the seeds go over, if the scenario has only so many plans.
+    pub(crate) fn plans(&self) -> Option<String> {
+        let plans = self.scenario.enumeration()?.plans;
+        let again =
+            if self.end() > plans { "; from there on they come again, with other delays" } else { "" };
+        Some(format!("{} has {plans} plans, the seeds below {plans}{again}", self.scenario.name))
+    }
+
     /// How many guided runs a known mistake is looked for.
     pub(crate) fn runs(&self) -> u64 {
         self.seeds.unwrap_or(GUIDED_RUNS)
@@ -109,8 +117,13 @@ impl Arguments {
     }
 
     pub(crate) fn settings(&self, seed: u64) -> Settings {
-        let replicas = self.replicas.unwrap_or(4 + seed % 7) as usize;
-        let window = self.window.unwrap_or([1, 4, 8][(seed / 7 % 3) as usize]);
+        let all = self.scenario.enumeration();
+        let (replicas, window) = all.map_or_else(
+            || (4 + seed as usize % 7, [1, 4, 8][(seed / 7 % 3) as usize]),
+            |all| (all.replicas, all.window),
+        );
+        let replicas = self.replicas.map_or(replicas, |replicas| replicas as usize);
+        let window = self.window.unwrap_or(window);
         Settings {
             verify: seed.is_multiple_of(VERIFIED_EVERY),
             silent: self.silent,
@@ -174,6 +187,17 @@ mod tests {
         assert_eq!(end("sim --for 10m"), Some((u64::MAX, true)));
         assert!(parse("sim --for 10m --seeds 7").is_err() && parse("sim --for 10").is_err());
         assert!(parse("sim --plan x.json").is_err() && parse("sim --trace").is_err());
+    }
+
+    #[test]
+    fn an_enumeration_has_its_size_and_an_end() {
+        let parse = |text: &str| Arguments::try_parse_from(text.split(' ')).unwrap();
+        let given = parse("sim --scenario twins-enumerated --seeds 100000 --from 0");
+        assert!((0..50).all(|seed| (given.settings(seed).replicas, given.settings(seed).window) == (4, 4)));
+        assert_eq!(parse("sim --scenario twins-enumerated --replicas 7").settings(1).replicas, 7);
+        assert!(given.plans().unwrap().contains("come again"));
+        let first = parse("sim --scenario twins-enumerated --seeds 9 --from 0").plans();
+        assert!(!first.unwrap().contains("again") && parse("sim").plans().is_none());
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn single(arguments: &Arguments, seed: u64, interrupted: &AtomicBool) -> Result<
 fn many(arguments: &Arguments, interrupted: &AtomicBool) -> ExitCode {
     let (mut totals, mut progress) = (Totals::default(), Progress::new(arguments));
     let mut failure = None;
+    arguments.plans().iter().for_each(|plans| eprintln!("{plans}"));
     let limits = Limits { arguments, deadline: arguments.deadline(), interrupted };
     run_all(&limits, |seed, plan, outcome| {
         totals.add(seed, plan, outcome);

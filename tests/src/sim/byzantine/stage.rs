@@ -26,10 +26,13 @@ impl World {
         self.twins.iter().find(|(_, second)| *second == node).map_or(node, |(first, _)| *first)
     }
 
-    /// Who of a pair of twins is meant by a sender: each is in touch with one half.
-    pub(in super::super) fn of_twins(&self, from: usize, to: usize) -> usize {
-        let pair = self.twins.iter().find(|(first, _)| *first == to);
-        pair.map_or(to, |(first, second)| if self.hears_second(from) { *second } else { *first })
+    /// Who of a pair of twins is meant by a sender: both, or the one that is in touch with its half.
+    pub(in super::super) fn of_twins(&self, from: usize, to: usize) -> [Option<usize>; 2] {
+        match self.twins.iter().find(|(first, _)| *first == to) {
+            Some((first, second)) if self.whole_twins => [Some(*first), Some(*second)],
+            Some((_, second)) if self.hears_second(from) => [Some(*second), None],
+            _ => [Some(to), None],
+        }
     }
 
     /// Whether a node is in touch with the second ones of twins; the halves change now and then.
@@ -42,7 +45,7 @@ impl World {
     /// Whether what one of twins sends reaches a node.
     fn is_in_touch(&self, from: usize, to: usize) -> bool {
         match self.twins.iter().find(|(first, second)| *first == from || *second == from) {
-            Some((_, second)) => self.hears_second(to) == (*second == from),
+            Some((_, second)) => self.whole_twins || self.hears_second(to) == (*second == from),
             None => true,
         }
     }
@@ -90,6 +93,10 @@ impl World {
         if !self.is_in_touch(from, to) {
             self.fired(Kind::Twins.name());
             return Fate::Drop;
+        }
+        // The same key from another node.
+        if self.whole_twins && self.identity(from) != from {
+            self.fired(Kind::Twins.name());
         }
         self.ask_liar(from, |fixture, scene| fixture.fate(scene, to, wire)).unwrap_or(Fate::Pass)
     }
