@@ -188,14 +188,7 @@ impl Checker {
         let meant = |v: &CommitVote| v.view == View(view) && v.block == block;
         let (vote, signers) = self.commits.iter().find(|(v, by)| meant(v) && by.len() >= self.quorum)?;
         let signatures = List::new(signers.values().copied().collect()).ok()?;
-        Some(CommitCertificate {
-            epoch: vote.epoch,
-            view: vote.view,
-            height: vote.height,
-            block_hash: vote.block,
-            result_hash: vote.result,
-            signatures,
-        })
+        Some(CommitCertificate::new(*vote, signatures))
     }
 
     pub(super) fn recall(&self, seat: usize) -> Option<Recall> {

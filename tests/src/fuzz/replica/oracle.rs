@@ -190,8 +190,7 @@ impl Oracle {
     pub(super) fn certificate(&self, vote: CommitVote, signing: Signing) -> Option<CommitCertificate> {
         let signers = *self.commits.get(&vote)?;
         let signatures = self.signatures(signers, |seat| signing.signature(seat, Domain::Commit, &vote))?;
-        let CommitVote { epoch, view, height, block, result } = vote;
-        Some(CommitCertificate { epoch, view, height, block_hash: block, result_hash: result, signatures })
+        Some(CommitCertificate::new(vote, signatures))
     }
 
     fn signatures(&self, honest: u8, sign: impl Fn(usize) -> quorate_chain::Signature) -> Option<Signatures> {
