@@ -229,6 +229,28 @@ mod tests {
         }
     }
 
+    /// The core, which does not wait for room, asks again for what is refused.
+    #[tokio::test]
+    async fn so_many_jobs_wait_and_the_next_is_refused() {
+        let mut bench = Bench::start().await;
+        let job = SyncJob::Blocks { peer: None, to: Height(1) };
+        bench.jobs.send(job).await.unwrap();
+        let (.., responder) = request(&mut bench.requests).await;
+        for _ in 0..JOBS_WAITING_MAX {
+            assert!(bench.jobs.try_send(job).is_ok());
+        }
+        assert!(bench.jobs.try_send(job).is_err());
+        // There are no blocks, and a job after the other finds that.
+        let none = || encode(&Blocks::default()).into();
+        responder.respond(none());
+        for _ in 0..JOBS_WAITING_MAX {
+            request(&mut bench.requests).await.2.respond(none());
+        }
+        assert!(bench.jobs.try_send(job).is_ok());
+        request(&mut bench.requests).await;
+        assert!(bench.core.is_empty());
+    }
+
     /// The next body is not asked for: the core asks again.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn so_many_bodies_are_fetched_at_once_and_the_next_is_left() {
