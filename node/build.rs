@@ -1,4 +1,5 @@
-//! Writes the commit into the binary: `QUORATE_COMMIT`, else git's, else `unknown`.
+//! Writes the commit into the binary: `QUORATE_COMMIT`, else git's, else `unknown`. `tests` has it as well, for
+//! what it says about seeds.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,6 @@ fn git(arguments: &[&str]) -> Option<String> {
 
 fn main() {
     println!("cargo::rerun-if-env-changed=QUORATE_COMMIT");
-    println!("cargo::rerun-if-changed=build.rs");
     // A path that is not there would have cargo build again every time.
     for name in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {

@@ -137,6 +137,13 @@ impl PreparedCertificate {
 }
 
 impl CommitCertificate {
+    /// Of one vote and the signatures on it; neither is checked.
+    #[must_use]
+    pub const fn new(vote: CommitVote, signatures: Signatures) -> Self {
+        let CommitVote { epoch, view, height, block, result } = vote;
+        Self { epoch, view, height, block_hash: block, result_hash: result, signatures }
+    }
+
     /// The vote that all signers signed.
     #[must_use]
     pub const fn vote(&self) -> CommitVote {
@@ -232,14 +239,7 @@ pub mod fixture {
             validator: ValidatorIndex(*i),
             signature: consensus_key(*i).sign(Domain::Commit, chain, &vote),
         });
-        CommitCertificate {
-            epoch: vote.epoch,
-            view: vote.view,
-            height: vote.height,
-            block_hash: vote.block,
-            result_hash: vote.result,
-            signatures: List::new(signatures.collect()).expect("1 to 128 signers"),
-        }
+        CommitCertificate::new(vote, List::new(signatures.collect()).expect("1 to 128 signers"))
     }
 }
 

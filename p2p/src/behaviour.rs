@@ -35,11 +35,11 @@ const GOSSIP_LAZY_PEERS: usize = 6;
 /// Requests under way on one connection, both ways together.
 pub(crate) const REQUESTS_PER_CONNECTION_MAX: usize = 16;
 /// Connections that have not finished their handshake.
-const PENDING_CONNECTIONS_MAX: u32 = 64;
+pub(crate) const PENDING_CONNECTIONS_MAX: u32 = 64;
 /// A peer that restarts connects before its dead connection is noticed, and two dials may cross.
-const CONNECTIONS_PER_PEER_MAX: u32 = 3;
+pub(crate) const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 /// All connections.
-const CONNECTIONS_MAX: u32 = 512;
+pub(crate) const CONNECTIONS_MAX: u32 = 512;
 /// How long a peer may take to answer a ping. The first failure is free, so a dead peer is disconnected after
 /// twice this and [`PING_EVERY`] at the latest.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);

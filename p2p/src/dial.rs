@@ -11,6 +11,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io;
 use std::time::{Duration, Instant};
+use tokio::net::ToSocketAddrs;
 use tokio::time::timeout;
 
 /// How often it is looked for somebody to dial.
@@ -102,8 +103,8 @@ impl Dialer {
     }
 }
 
-/// Resolves `host:port`; at most eight addresses.
-pub(crate) async fn resolve(address: &str) -> io::Result<Vec<Multiaddr>> {
+/// Resolves `host:port`, to so many addresses at most.
+pub(crate) async fn resolve(address: impl ToSocketAddrs) -> io::Result<Vec<Multiaddr>> {
     let found = timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(address)).await;
     let found = found.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Ok(found.take(ADDRESSES_MAX).map(|address| multiaddr(&address)).collect())
@@ -200,5 +201,15 @@ mod tests {
         assert_eq!(found, ["/ip4/127.0.0.1/tcp/7".parse().unwrap()]);
         assert!(!resolve("localhost:7").await.unwrap().is_empty());
         assert!(resolve("no port").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn so_many_addresses_of_a_name_are_tried() {
+        let address = |port: usize| std::net::SocketAddr::from(([127, 0, 0, 1], port as u16));
+        for more in [0, 1] {
+            let all: Vec<_> = (1..=ADDRESSES_MAX + more).map(address).collect();
+            let tried: Vec<_> = all[..ADDRESSES_MAX].iter().map(multiaddr).collect();
+            assert_eq!(resolve(&all[..]).await.unwrap(), tried);
+        }
     }
 }

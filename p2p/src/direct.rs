@@ -99,6 +99,11 @@ impl Queue {
     }
 }
 
+/// Between tries to open a stream, without end: each twice the one before, up to the longest.
+fn reopen_pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(REOPEN_PAUSE_MIN), |pause| Some((*pause * 2).min(REOPEN_PAUSE_MAX)))
+}
+
 /// Sends to one peer during one session.
 pub(crate) struct Sender {
     pub(crate) peer: PeerId,
@@ -121,7 +126,7 @@ impl Sender {
     }
 
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Queued>) {
-        let mut pause = REOPEN_PAUSE_MIN;
+        let mut pauses = reopen_pauses();
         let mut ready = Some(Command::Ready { key: self.key, session: self.session });
         while !queue.is_closed() {
             match self.open().await {
@@ -129,7 +134,7 @@ impl Sender {
                     if let Some(ready) = ready.take() {
                         drop(self.commands.send(ready).await);
                     }
-                    pause = REOPEN_PAUSE_MIN;
+                    pauses = reopen_pauses();
                     match self.send(stream, &mut queue).await {
                         Ok(()) => return,
                         Err(error) => tracing::debug!(peer = %self.key, %error, "a direct stream broke"),
@@ -137,8 +142,7 @@ impl Sender {
                 }
                 Err(error) => tracing::debug!(peer = %self.key, %error, "cannot open a direct stream"),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(REOPEN_PAUSE_MAX);
+            tokio::time::sleep(pauses.next().unwrap_or(REOPEN_PAUSE_MAX)).await;
         }
     }
 
@@ -305,6 +309,12 @@ mod tests {
         let (queue, _frames) = Queue::new();
         let pushed = (0..=DIRECT_QUEUE_BYTES_MAX).take_while(|_| queue.push(Bytes::new())).count();
         assert_eq!(pushed, DIRECT_QUEUE_BYTES_MAX / FRAME_OVERHEAD_BYTES);
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_stay_there() {
+        let pauses: Vec<_> = reopen_pauses().take(9).map(|pause| pause.as_millis()).collect();
+        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1_000, 1_000, 1_000]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const EVENTS_WAITING_MAX: usize = 64;
 /// Connections stay open while nothing is said; pings notice dead ones.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Streams of one connection: a few long-lived ones, and the requests under way.
-const STREAMS_PER_CONNECTION_MAX: usize = 64;
+pub(crate) const STREAMS_PER_CONNECTION_MAX: usize = 64;
 /// How long listening may take.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -136,7 +136,7 @@ fn swarm(key: Keypair, names: &Names) -> Result<Swarm<Behaviour>, Error> {
     Ok(builder.with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_TIMEOUT)).build())
 }
 
-fn multiplexer() -> yamux::Config {
+pub(crate) fn multiplexer() -> yamux::Config {
     let mut config = yamux::Config::default();
     config.set_max_num_streams(STREAMS_PER_CONNECTION_MAX);
     config

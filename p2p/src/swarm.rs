@@ -184,7 +184,7 @@ impl Task {
             let Ok(peer) = key.peer_id() else { continue };
             let commands = self.commands.clone();
             tokio::spawn(async move {
-                match resolve(&address).await {
+                match resolve(address.as_str()).await {
                     Ok(addresses) => drop(commands.send(Command::Dial { peer, addresses }).await),
                     Err(error) => tracing::debug!(%address, %error, "cannot resolve a peer's address"),
                 }

@@ -3,9 +3,7 @@
 
 use quorate_chain::codec::List;
 use quorate_chain::{CommitCertificate, Epoch, PreparedCertificate, View};
-use quorate_consensus::message::{
-    CommitClaim, KeyCertificate, NewViewContents, PrepareClaim, ViewChange, ViewChangeClaims,
-};
+use quorate_consensus::message::{KeyCertificate, NewViewContents, ViewChange, ViewChangeClaims};
 use quorate_consensus::{EpochContext, Unsigned};
 use std::sync::Arc;
 
@@ -16,25 +14,7 @@ pub(crate) fn view_change(
     committed: Option<CommitCertificate>,
     prepared: Option<PreparedCertificate>,
 ) -> Unsigned {
-    let start = CommitClaim {
-        view: None,
-        height: context.start_height,
-        block: context.start_block,
-        result: context.start_result,
-    };
-    let claim = committed.as_ref().map_or(start, |c| CommitClaim {
-        view: Some(c.view),
-        height: c.height,
-        block: c.block_hash,
-        result: c.result_hash,
-    });
-    let prepare_claim = prepared.as_ref().map(|p| PrepareClaim {
-        view: p.vote.view,
-        height: p.vote.height,
-        block: p.vote.block,
-    });
-    let epoch = context.epoch;
-    let claims = ViewChangeClaims { epoch, target, committed: claim, prepared: prepare_claim };
+    let claims = ViewChangeClaims::of(context, target, committed.as_ref(), prepared.as_ref());
     Unsigned::ViewChange(claims, committed, prepared)
 }
 

@@ -6,3 +6,4 @@ pub mod fuzz;
 pub mod power_loss;
 pub mod schedule;
 pub mod sim;
+mod slot;

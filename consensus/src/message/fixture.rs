@@ -70,15 +70,7 @@ pub(crate) fn commit_vote() -> CommitVote {
 }
 
 pub(crate) fn committed() -> CommitCertificate {
-    let CommitVote { epoch, view, height, block, result } = commit_vote();
-    CommitCertificate {
-        epoch,
-        view,
-        height,
-        block_hash: block,
-        result_hash: result,
-        signatures: signatures(),
-    }
+    CommitCertificate::new(commit_vote(), signatures())
 }
 
 fn claims() -> ViewChangeClaims {

@@ -1,6 +1,6 @@
 //! ViewChange, NewView, and the anchor that both sides compute from the same claims.
 
-use super::Signed;
+use super::{EpochContext, Signed};
 use borsh::{BorshDeserialize, BorshSerialize};
 use quorate_chain::codec::List;
 use quorate_chain::validator::VALIDATORS_MAX;
@@ -44,6 +44,33 @@ pub struct ViewChangeClaims {
     pub committed: CommitClaim,
     /// P, the highest by key.
     pub prepared: Option<PrepareClaim>,
+}
+
+impl ViewChangeClaims {
+    /// What these certificates of the epoch prove; without a C, its start is what is committed.
+    #[must_use]
+    pub fn of(
+        context: &EpochContext,
+        target: View,
+        committed: Option<&CommitCertificate>,
+        prepared: Option<&PreparedCertificate>,
+    ) -> Self {
+        let start = CommitClaim {
+            view: None,
+            height: context.start_height,
+            block: context.start_block,
+            result: context.start_result,
+        };
+        let committed = committed.map_or(start, |c| CommitClaim {
+            view: Some(c.view),
+            height: c.height,
+            block: c.block_hash,
+            result: c.result_hash,
+        });
+        let prepared =
+            prepared.map(|p| PrepareClaim { view: p.vote.view, height: p.vote.height, block: p.vote.block });
+        Self { epoch: context.epoch, target, committed, prepared }
+    }
 }
 
 /// Claims with their signature, as NewView carries them.

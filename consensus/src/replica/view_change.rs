@@ -2,9 +2,7 @@
 
 use super::{Phase, Replica, Withheld};
 use crate::evidence::Evidence;
-use crate::message::{
-    Ask, AskCounter, CommitClaim, PrepareClaim, Signed, Unsigned, ViewChange, ViewChangeClaims,
-};
+use crate::message::{Ask, AskCounter, Signed, Unsigned, ViewChange, ViewChangeClaims};
 use crate::record::{Record, ViewChangeRecord};
 use quorate_chain::{Height, View};
 use std::sync::Arc;
@@ -133,27 +131,11 @@ impl Replica {
 
     /// R18: the highest C by height and the highest P by key.
     fn make_view_change(&self, target: View) -> ViewChangeRecord {
-        let context = &self.config.context;
-        let committed = match &self.highest_commit {
-            Some(c) => CommitClaim {
-                view: Some(c.view),
-                height: c.height,
-                block: c.block_hash,
-                result: c.result_hash,
-            },
-            None => CommitClaim {
-                view: None,
-                height: context.start_height,
-                block: context.start_block,
-                result: context.start_result,
-            },
-        };
         let highest = self.highest_prepared.as_ref().filter(|p| !self.forgets(p));
-        let prepared =
-            highest.map(|p| PrepareClaim { view: p.vote.view, height: p.vote.height, block: p.vote.block });
+        let committed = self.highest_commit.as_ref();
         ViewChangeRecord {
-            claims: ViewChangeClaims { epoch: context.epoch, target, committed, prepared },
-            committed: self.highest_commit.clone(),
+            claims: ViewChangeClaims::of(&self.config.context, target, committed, highest),
+            committed: committed.cloned(),
             prepared: highest.cloned(),
         }
     }

@@ -104,14 +104,7 @@ impl Votes {
             v.payload == *vote || self.mixes(|| CommitVote { view: vote.view, ..v.payload } == *vote)
         };
         let signatures = self.signatures(votes.filter(counts), quorum)?;
-        Some(CommitCertificate {
-            epoch: vote.epoch,
-            view: vote.view,
-            height: vote.height,
-            block_hash: vote.block,
-            result_hash: vote.result,
-            signatures,
-        })
+        Some(CommitCertificate::new(*vote, signatures))
     }
 
     /// R37: the Commits of one view for one block, if no result among them can reach a quorum any more.

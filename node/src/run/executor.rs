@@ -301,3 +301,34 @@ fn next_nonce(state: &impl StateReader, account: AccountId) -> Option<Nonce> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Chain, transactions};
+    use super::super::wire::Batch;
+    use super::*;
+    use quorate_chain::codec::encode;
+
+    /// With so long transactions fifteen fill a batch to the last byte.
+    #[test]
+    fn what_others_are_told_of_fits_into_a_batch() {
+        let each = BATCH_BYTES_MAX / 15 - 4;
+        for (longer, told) in [(0, 15), (1, 14)] {
+            let chain = Chain::open();
+            let (core, _inputs) = mpsc::unbounded_channel();
+            let ((committed, _), (progress, _)) =
+                (watch::channel(Height::ZERO), watch::channel(Progress::default()));
+            let (_inserting, inserted) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
+            let mut executor = Executor::new(chain.ledger, None, core, committed, progress, inserted);
+            let mut all = transactions(0..1, each + longer);
+            all.extend(transactions(1..16, each));
+            for transaction in &all {
+                assert!(executor.insert_one(transaction.clone()).is_ok());
+            }
+            let oldest = executor.oldest();
+            assert_eq!(oldest, all[..told], "in their order");
+            let batch = encode(&Batch::new(oldest).unwrap());
+            assert!(batch.len() <= quorate_p2p::GOSSIP_BATCH_BYTES_MAX);
+        }
+    }
+}

@@ -173,3 +173,99 @@ impl Ingest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::executor::INSERTS_WAITING_MAX;
+    use super::super::fixture::{Chain, PATIENCE, Wire, lone, transaction, transactions, until};
+    use super::*;
+    use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+
+    /// The checks, the executor's end of their queue, and the places in it.
+    struct Bench {
+        ingest: Ingest,
+        jobs: Receiver<Job>,
+        places: SyncSender<()>,
+        taken: Receiver<()>,
+        wire: Wire,
+        _chain: Chain,
+    }
+
+    impl Bench {
+        async fn start() -> Self {
+            let (chain, wire) = (Chain::open(), lone().await);
+            let (executor, jobs) = std::sync::mpsc::channel();
+            let (places, taken) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
+            let (reader, network) = (chain.reader.clone(), wire.0.clone());
+            let ingest = Ingest { reader, network, executor, inserting: places.clone() };
+            Self { ingest, jobs, places, taken, wire, _chain: chain }
+        }
+    }
+
+    fn submitted(nonce: u64) -> Incoming {
+        let answer = oneshot::channel().0;
+        Incoming::Client(Submission { transaction: transaction(nonce, 1), answer })
+    }
+
+    /// The nonces of the next insertion.
+    fn inserted(jobs: &Receiver<Job>) -> Vec<u64> {
+        let Ok(Job::Insert(all)) = jobs.recv_timeout(PATIENCE) else { panic!("no insertion") };
+        all.iter().map(|(transaction, _)| transaction.body().nonce.0).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn so_many_are_checked_together_and_the_next_with_the_next() {
+        let bench = Bench::start().await;
+        let (incoming, queue) = mpsc::channel(WAITING_MAX);
+        let all = VERIFY_MAX as u64 + 1;
+        for nonce in 0..all {
+            assert!(incoming.try_send(submitted(nonce)).is_ok());
+        }
+        drop(incoming);
+        std::thread::spawn(move || bench.ingest.run(queue)).join().unwrap();
+        assert_eq!(inserted(&bench.jobs), (0..all - 1).collect::<Vec<_>>());
+        assert_eq!(inserted(&bench.jobs), [all - 1]);
+        assert!(bench.jobs.try_recv().is_err());
+    }
+
+    /// An executor that inserts nothing makes the checks wait, and nothing is lost.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn so_many_insertions_wait_and_then_the_checks_do() {
+        let Bench { ingest, jobs, places, taken, wire: _wire, _chain } = Bench::start().await;
+        let (incoming, queue) = mpsc::channel(WAITING_MAX);
+        let checking = std::thread::spawn(move || ingest.run(queue));
+        for nonce in 0..INSERTS_WAITING_MAX as u64 {
+            assert!(incoming.try_send(submitted(nonce)).is_ok());
+            assert_eq!(inserted(&jobs), [nonce]);
+        }
+        assert_eq!(places.try_send(()), Err(TrySendError::Full(())));
+        let next = INSERTS_WAITING_MAX as u64;
+        assert!(incoming.try_send(submitted(next)).is_ok());
+        until("it has been taken to be checked", || incoming.capacity() == WAITING_MAX).await;
+        assert!(jobs.try_recv().is_err(), "it waits");
+        taken.recv().unwrap();
+        assert_eq!(inserted(&jobs), [next]);
+        drop(incoming);
+        checking.join().unwrap();
+    }
+
+    /// With so long transactions fifteen fill a batch to the last byte.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_batch_takes_so_many_bytes_and_what_is_left_is_another() {
+        let bench = Bench::start().await;
+        let network = &bench.wire.0;
+        // Nobody listens, so each batch is tried, and counted.
+        let tried = || network.stats().publish_failed + network.stats().gossip_published;
+        let each = BATCH_BYTES_MAX / 15 - 4;
+        let mut batches = 0;
+        for (count, more) in [(15, 1), (16, 2)] {
+            bench.ingest.publish(transactions(0..count, each));
+            batches += more;
+            until("all batches have been tried", || tried() >= batches).await;
+            // Taken after whatever was published before it.
+            let asked = network.request(network.local_key(), Bytes::new()).await;
+            assert!(asked.is_err());
+            assert_eq!(tried(), batches, "{count} transactions");
+        }
+    }
+}

@@ -29,11 +29,15 @@
 mod core;
 mod evidence;
 mod executor;
+#[cfg(test)]
+mod fixture;
 mod ingest;
 mod serve;
 mod start;
 mod status;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod verifier;
 mod votes;
 mod wire;

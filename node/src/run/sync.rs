@@ -179,3 +179,136 @@ fn verified(answer: &[u8], from: Height, context: &EpochContext) -> Result<Vec<C
     }
     Ok(checked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Chain, PATIENCE, context, pair, request, transaction};
+    use super::super::serve::Server;
+    use super::*;
+    use quorate_p2p::Event;
+    use tokio::time::timeout;
+
+    /// A node that syncs from the other end of its only wire.
+    struct Bench {
+        jobs: mpsc::Sender<SyncJob>,
+        core: mpsc::UnboundedReceiver<Input>,
+        committed: watch::Sender<Height>,
+        catching_up: watch::Receiver<bool>,
+        peer: NetworkKey,
+        requests: mpsc::Receiver<Event>,
+        /// They end with these.
+        _networks: (Network, mpsc::Receiver<Event>, Network),
+    }
+
+    impl Bench {
+        async fn start() -> Self {
+            let [(network, events), (other, requests)] = pair().await;
+            let (core_tx, core) = mpsc::unbounded_channel();
+            let (committed, seen) = watch::channel(Height::ZERO);
+            let (catching_up_tx, catching_up) = watch::channel(false);
+            let sync = Sync {
+                context: watch::channel(Arc::new(context())).1,
+                network: network.clone(),
+                core: core_tx,
+                committed: seen,
+                catching_up: Arc::new(catching_up_tx),
+                observer: false,
+            };
+            let (jobs, queue) = mpsc::channel(JOBS_WAITING_MAX);
+            tokio::spawn(sync.run(queue));
+            let peer = other.local_key();
+            Self { jobs, core, committed, catching_up, peer, requests, _networks: (network, events, other) }
+        }
+
+        /// The height of the next block that the core is handed.
+        async fn handed(&mut self) -> u64 {
+            match timeout(PATIENCE, self.core.recv()).await.unwrap() {
+                Some(Input::Certified { block, .. }) => block.height().0,
+                _ => panic!("no block"),
+            }
+        }
+    }
+
+    /// The core, which does not wait for room, asks again for what is refused.
+    #[tokio::test]
+    async fn so_many_jobs_wait_and_the_next_is_refused() {
+        let mut bench = Bench::start().await;
+        let job = SyncJob::Blocks { peer: None, to: Height(1) };
+        bench.jobs.send(job).await.unwrap();
+        let (.., responder) = request(&mut bench.requests).await;
+        for _ in 0..JOBS_WAITING_MAX {
+            assert!(bench.jobs.try_send(job).is_ok());
+        }
+        assert!(bench.jobs.try_send(job).is_err());
+        // There are no blocks, and a job after the other finds that.
+        let none = || encode(&Blocks::default()).into();
+        responder.respond(none());
+        for _ in 0..JOBS_WAITING_MAX {
+            request(&mut bench.requests).await.2.respond(none());
+        }
+        assert!(bench.jobs.try_send(job).is_ok());
+        request(&mut bench.requests).await;
+        assert!(bench.core.is_empty());
+    }
+
+    /// The next body is not asked for: the core asks again.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn so_many_bodies_are_fetched_at_once_and_the_next_is_left() {
+        let mut bench = Bench::start().await;
+        let mut chain = Chain::open();
+        (0..BODIES_MAX as u64).for_each(|nonce| chain.commit(vec![transaction(nonce, 1)]));
+        let body = |height| chain.reader.block(Height(height)).unwrap().unwrap().block.clone();
+        let mut blocks: Vec<_> = (1..=BODIES_MAX as u64).map(body).collect();
+        let mut wanted: Vec<_> = blocks.iter().map(|block| block.hash()).collect();
+        wanted.push(BlockHash([0xff; 32]));
+        for hash in &wanted {
+            bench.jobs.send(SyncJob::Body(*hash)).await.unwrap();
+        }
+        // Jobs are taken in order: when this one is over, the last body has been left.
+        bench.jobs.send(SyncJob::Blocks { peer: None, to: Height::ZERO }).await.unwrap();
+        timeout(PATIENCE, bench.catching_up.changed()).await.unwrap().unwrap();
+        let mut asked = Vec::new();
+        for _ in 0..BODIES_MAX {
+            let (_, bytes, responder) = request(&mut bench.requests).await;
+            let Ok(Request::Body(hash)) = decode(&bytes) else { panic!("no body") };
+            asked.push((hash, responder));
+        }
+        for (hash, responder) in asked {
+            let at = blocks.iter().position(|block| block.hash() == hash).expect("one of the first");
+            responder.respond(encode(&Body::Some(blocks.remove(at))).into());
+        }
+        let mut come = Vec::new();
+        while come.len() < BODIES_MAX {
+            let Some(Input::Block(block)) = timeout(PATIENCE, bench.core.recv()).await.unwrap() else {
+                panic!()
+            };
+            come.push(block.hash());
+        }
+        assert!(come.iter().all(|hash| wanted[..BODIES_MAX].contains(hash)));
+        assert!(bench.requests.try_recv().is_err() && bench.core.try_recv().is_err());
+    }
+
+    /// The core gets the next only when it has committed one; all come, in order.
+    #[tokio::test]
+    async fn so_many_blocks_are_handed_over_ahead_of_the_tip() {
+        let mut bench = Bench::start().await;
+        let mut chain = Chain::open();
+        let to = AHEAD_MAX + 2;
+        (0..to).for_each(|nonce| chain.commit(vec![transaction(nonce, 1)]));
+        let server = Server::new(chain.reader.clone(), std::sync::mpsc::channel().0);
+        bench.jobs.send(SyncJob::Blocks { peer: Some(bench.peer), to: Height(to) }).await.unwrap();
+        let (from, bytes, responder) = request(&mut bench.requests).await;
+        server.answer(from, &bytes, responder);
+        for height in 1..=AHEAD_MAX {
+            assert_eq!(bench.handed().await, height);
+        }
+        for height in AHEAD_MAX + 1..=to {
+            assert!(bench.core.is_empty(), "{height} waits");
+            bench.committed.send_replace(Height(height - AHEAD_MAX));
+            assert_eq!(bench.handed().await, height);
+        }
+        bench.committed.send_replace(Height(to));
+        timeout(PATIENCE, bench.catching_up.wait_for(|catching_up| !catching_up)).await.unwrap().unwrap();
+        assert!(bench.core.is_empty());
+    }
+}

@@ -109,6 +109,25 @@ mod tests {
     use quorate_chain::{BlockHash, Epoch, View};
 
     #[test]
+    fn a_sync_makes_so_many_records_durable_and_the_next_waits_for_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let votes = VoteJournal::open(folder.path()).unwrap();
+        let (records, queue) = mpsc::unbounded_channel();
+        for number in 1..=GROUP_MAX as u64 + 1 {
+            records.send((PersistId(number), Record::Start(number))).unwrap();
+        }
+        drop(records);
+        let ((core, mut told), (fatal, mut failed)) = (mpsc::unbounded_channel(), mpsc::channel(1));
+        votes.run(queue, &core, &Fatal(fatal));
+        for number in [GROUP_MAX as u64, GROUP_MAX as u64 + 1] {
+            assert!(matches!(told.try_recv(), Ok(Input::Persisted(PersistId(last))) if last == number));
+        }
+        assert!(told.try_recv().is_err() && failed.try_recv().is_err());
+        let again = VoteJournal::open(folder.path()).unwrap();
+        assert_eq!(again.state().starts, GROUP_MAX as u64 + 1, "all are there");
+    }
+
+    #[test]
     fn what_is_said_to_be_durable_is_there_again_and_snapshots_keep_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut votes = VoteJournal::open(folder.path()).unwrap();

@@ -1,5 +1,6 @@
 //! Networks of several nodes on the loopback device.
 
+mod bounds;
 mod direct;
 mod gossip;
 mod membership;

@@ -68,9 +68,15 @@ impl Client {
             |source| ClientError::Unreachable { url: self.url.clone(), source: Box::new(source) };
         let mut response = self.agent.post(&self.url).send_json(&request).map_err(unreachable)?;
         let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let body = body.map_err(unreachable)?;
+        // ureq refuses an answer as long as its limit.
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX + 1).read_to_vec();
         let not_a_node = |what: String| ClientError::NotANode { url: self.url.clone(), status, what };
+        let body = body.map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => {
+                not_a_node(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"))
+            }
+            error => unreachable(error),
+        })?;
         let answer: Answer<T> =
             serde_json::from_slice(&body).map_err(|error| not_a_node(error.to_string()))?;
         match (answer.result, answer.error) {

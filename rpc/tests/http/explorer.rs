@@ -67,6 +67,19 @@ fn a_block_shows_who_signed() {
 }
 
 #[test]
+fn a_page_shows_so_many_transactions_and_says_where_the_others_are() {
+    for (count, told) in [(500, false), (501, true)] {
+        let node = Node::with_block(|_| {}, (0..count).map(|nonce| payment(nonce, 1)).collect());
+        let html = page(&node, "/explorer/blocks/1", 200);
+        assert_eq!(html.matches("/explorer/transactions/").count(), 500);
+        contains(&html, &[&payment(499, 1).id().to_string(), &format!("{count} transactions")]);
+        assert_eq!(html.contains("The first 500 are shown; the JSON has all"), told, "{count}");
+        let block = result(&node, "block", &json!([1]));
+        assert_eq!(block["transactions"].as_array().unwrap().len() as u64, count);
+    }
+}
+
+#[test]
 fn a_transaction_says_what_it_did() {
     let node = Node::start();
     let memo = transfer(bob(), 5, b"<script>alert('memo')</script>");

@@ -168,6 +168,41 @@ fn too_many_requests_at_once_are_told_to_come_back() {
     assert_eq!((answer.refusal(), answer.header("retry-after")), ((503, "busy".into()), "1"));
 }
 
+/// A connection beyond them is served once another one ends.
+#[test]
+fn a_connection_waits_for_its_place() {
+    const ASK: &[u8] = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let node = Node::with(|config| config.connections_max = 1);
+    let connect = || {
+        let stream = TcpStream::connect(node.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let answered = |stream: &mut TcpStream| {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let mut next = [0];
+            stream.read_exact(&mut next).unwrap();
+            answer.extend(next);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    };
+    let (mut first, mut second) = (connect(), connect());
+    first.write_all(ASK).unwrap();
+    answered(&mut first);
+    second.write_all(ASK).unwrap();
+    // A second that is served would be so while the first is, again and again.
+    for _ in 0..100 {
+        first.write_all(ASK).unwrap();
+        answered(&mut first);
+    }
+    second.set_nonblocking(true).unwrap();
+    assert_eq!(second.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    second.set_nonblocking(false).unwrap();
+    drop(first);
+    answered(&mut second);
+}
+
 /// With no turns at all it never gets one.
 #[test]
 fn a_read_waits_for_its_turn() {

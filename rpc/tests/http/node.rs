@@ -120,6 +120,11 @@ impl Node {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::with_block(change, Vec::new())
+    }
+
+    /// One whose first block has these transactions; none make no block.
+    pub(crate) fn with_block(change: impl FnOnce(&mut ServerConfig), first: Vec<Transaction>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let opened = Ledger::open(folder.path(), &genesis()).unwrap();
         let mut config = ServerConfig::new((Ipv4Addr::LOCALHOST, 0).into());
@@ -145,8 +150,11 @@ impl Node {
         let server = runtime.spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        let worker =
+        let mut worker =
             Worker { ledger: opened.ledger, committed, conduct: Arc::clone(&conduct), seen: Vec::new() };
+        if !first.is_empty() {
+            worker.commit(first);
+        }
         std::thread::spawn(move || worker.run(submissions));
         let (stop, server) = (Some(stop), Some(server));
         Self { address, reader: opened.reader, status, conduct, stop, server, runtime, _folder: folder }
@@ -187,7 +195,7 @@ impl Worker {
             let taken = answer.is_ok();
             let _ = submission.answer.send(answer);
             if taken && matches!(conduct, Conduct::Commit) {
-                self.commit(submission.transaction);
+                self.commit(vec![submission.transaction]);
             }
         }
     }
@@ -221,9 +229,8 @@ impl Worker {
         Ok(())
     }
 
-    fn commit(&mut self, transaction: Transaction) {
+    fn commit(&mut self, transactions: Vec<Transaction>) {
         let tip = self.ledger.tip();
-        let transactions = vec![transaction];
         let header = Header {
             version: PROTOCOL_VERSION,
             height: tip.height.next(),
@@ -231,7 +238,7 @@ impl Worker {
             parent: tip.block,
             timestamp_ms: TimestampMs(tip.timestamp_ms.0 + 1000),
             transactions_root: transactions_root(&transactions),
-            transaction_count: 1,
+            transaction_count: u32::try_from(transactions.len()).unwrap(),
             parent_result: tip.result.hash(),
             proposer: ValidatorIndex(0),
         };

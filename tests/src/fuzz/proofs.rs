@@ -126,9 +126,7 @@ pub fn certificates(data: &[u8]) {
     let (Some(signatures), holds) = signatures(&mut script, (Domain::Commit, Domain::Prepare), &vote) else {
         return;
     };
-    let CommitVote { epoch, view, height, block, result } = vote;
-    let commit =
-        CommitCertificate { epoch, view, height, block_hash: block, result_hash: result, signatures };
+    let commit = CommitCertificate::new(vote, signatures);
     assert_eq!(commit.verify(set, CHAIN).is_ok(), holds, "{commit:?}");
     certified_header(&mut script, commit, top, holds);
 }

@@ -1,9 +1,10 @@
 //! What must never happen, checked over all signatures that exist, whether they arrived anywhere or not.
 
+use crate::slot::Slot;
 use quorate_chain::certificate::{CommitVote, PrepareVote, ValidatorSignature};
 use quorate_chain::codec::{List, encode};
 use quorate_chain::{BlockHash, CommitCertificate, Epoch, Height, PreparedCertificate, View};
-use quorate_consensus::message::{AskCounter, Recall, ViewChange};
+use quorate_consensus::message::{Recall, ViewChange};
 use quorate_consensus::{Message, SealedBlock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,26 +17,9 @@ pub enum Violation {
     /// S2: a block is certified with two results.
     Results(Height, BlockHash),
     /// S4: an honest validator signed two payloads for one slot.
-    DoubleSign(usize, Slot),
+    DoubleSign(usize, Epoch, Slot),
     /// R13: an honest validator voted in a view that it was leaving, or had left by a ViewChange.
-    LateVote(usize, Slot),
-}
-
-/// A slot in which a validator signs at most one payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Slot {
-    /// Of a view and height.
-    Proposal(Epoch, View, Height),
-    /// Of a view and height.
-    Prepare(Epoch, View, Height),
-    /// Of a view and height.
-    Commit(Epoch, View, Height),
-    /// Of one number.
-    Ask(Epoch, AskCounter),
-    /// For a target.
-    ViewChange(Epoch, View),
-    /// Of a view.
-    NewView(Epoch, View),
+    LateVote(usize, Epoch, Slot),
 }
 
 type Signers = BTreeMap<usize, ValidatorSignature>;
@@ -44,7 +28,7 @@ type Signers = BTreeMap<usize, ValidatorSignature>;
 pub(super) struct Checker {
     quorum: usize,
     pub(super) violations: Vec<Violation>,
-    signed: BTreeMap<(usize, Slot), [u8; 32]>,
+    signed: BTreeMap<(usize, Epoch, Slot), [u8; 32]>,
     /// Below which view each seat is silent.
     left: BTreeMap<(usize, Epoch), View>,
     prepares: BTreeMap<PrepareVote, Signers>,
@@ -75,7 +59,7 @@ impl Checker {
         if let Message::Recall(recall) = message {
             self.recalls.insert(seat, recall.payload);
         }
-        let Some(slot) = slot(message) else { return };
+        let Some(slot) = Slot::of(message) else { return };
         if let Message::Proposal(p) = message {
             self.proposed.entry((p.view, p.block.height())).or_insert(p.block.hash());
             self.made(&p.block);
@@ -106,15 +90,16 @@ impl Checker {
 
     fn check_slot(&mut self, seat: usize, slot: Slot, message: &Message) {
         let bytes = *blake3::hash(&encode(message)).as_bytes();
-        match self.signed.insert((seat, slot), bytes) {
+        let epoch = message.epoch();
+        match self.signed.insert((seat, epoch, slot), bytes) {
             Some(known) if known == bytes => return,
-            Some(_) => self.violations.push(Violation::DoubleSign(seat, slot)),
+            Some(_) => self.violations.push(Violation::DoubleSign(seat, epoch, slot)),
             None => {}
         }
-        if let Slot::Prepare(epoch, view, _) | Slot::Commit(epoch, view, _) = slot
+        if let Slot::Prepare(view, _) | Slot::Commit(view, _) = slot
             && self.left.get(&(seat, epoch)).is_some_and(|left| *left > view)
         {
-            self.violations.push(Violation::LateVote(seat, slot));
+            self.violations.push(Violation::LateVote(seat, epoch, slot));
         }
     }
 
@@ -188,14 +173,7 @@ impl Checker {
         let meant = |v: &CommitVote| v.view == View(view) && v.block == block;
         let (vote, signers) = self.commits.iter().find(|(v, by)| meant(v) && by.len() >= self.quorum)?;
         let signatures = List::new(signers.values().copied().collect()).ok()?;
-        Some(CommitCertificate {
-            epoch: vote.epoch,
-            view: vote.view,
-            height: vote.height,
-            block_hash: vote.block,
-            result_hash: vote.result,
-            signatures,
-        })
+        Some(CommitCertificate::new(*vote, signatures))
     }
 
     pub(super) fn recall(&self, seat: usize) -> Option<Recall> {
@@ -205,20 +183,4 @@ impl Checker {
     pub(super) fn view_change(&self, seat: usize, epoch: Epoch, target: u64) -> Option<Arc<ViewChange>> {
         self.view_changes.get(&(seat, epoch, View(target))).cloned()
     }
-}
-
-fn slot(message: &Message) -> Option<Slot> {
-    Some(match message {
-        Message::Proposal(p) => Slot::Proposal(p.epoch, p.view, p.block.height()),
-        Message::Prepare(v) => Slot::Prepare(v.payload.epoch, v.payload.view, v.payload.height),
-        Message::Commit(v) => Slot::Commit(v.payload.epoch, v.payload.view, v.payload.height),
-        Message::Ask(a) => Slot::Ask(a.payload.epoch, a.payload.counter),
-        Message::ViewChange(v) => Slot::ViewChange(v.claims.payload.epoch, v.claims.payload.target),
-        Message::NewView(n) => Slot::NewView(n.contents.epoch, n.contents.view),
-        Message::Status(_)
-        | Message::Certificate(_)
-        | Message::Suspect(_)
-        | Message::Recall(_)
-        | Message::Newest(_) => return None,
-    })
 }

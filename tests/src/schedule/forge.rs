@@ -2,6 +2,7 @@
 //! signatures that exist, all of which it sees.
 
 use super::executor::{chained, transfer};
+use super::letter::{Kind, of};
 use super::stage::Stage;
 use crate::forge;
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
@@ -73,6 +74,17 @@ impl Stage {
     /// A proposal of a Byzantine primary.
     pub fn forge_proposal(&mut self, seat: usize, view: u64, block: &SealedBlock) -> Message {
         self.forge(seat, Unsigned::Proposal(block.header().epoch, View(view), block.clone()))
+    }
+
+    /// A Byzantine primary has these validators prepare its block and signs a Commit of its own: what the
+    /// others may sign then makes a C.
+    pub fn forge_round(&mut self, primary: usize, view: u64, block: &SealedBlock, with: &[usize]) {
+        let (proposal, prepare) =
+            (self.forge_proposal(primary, view, block), self.forge_prepare(primary, view, block));
+        self.tell(with, primary, &proposal);
+        self.tell(with, primary, &prepare);
+        self.run(&of(&[Kind::Prepare]).view(view).among(with));
+        self.forge_commit(primary, view, block);
     }
 
     /// An Ask of a Byzantine validator.

@@ -39,7 +39,8 @@ mod machine;
 mod setup;
 mod stage;
 
-pub use checker::{Slot, Violation};
+pub use crate::slot::Slot;
+pub use checker::Violation;
 pub use executor::PAYEE;
 pub use letter::{Kind, Which, all, of};
 pub use setup::{EpochEnd, Setup, Slip};

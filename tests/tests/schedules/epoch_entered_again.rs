@@ -44,11 +44,7 @@ fn schedule(old_record_kept: bool, restarts_again: bool, slips: &[Slip]) -> Stag
     // b2 by A, D and Z, primary of view 0 of epoch 1.
     let b1 = stage.proposed(0, 1);
     let b2 = stage.make_block(Z, Some(&b1), 0, Vec::new());
-    let (proposal, prepare) = (stage.forge_proposal(Z, 0, &b2), stage.forge_prepare(Z, 0, &b2));
-    stage.tell(&[A, D], Z, &proposal);
-    stage.tell(&[A, D], Z, &prepare);
-    stage.run(&of(&[Kind::Prepare]).among(&[A, D]));
-    stage.forge_commit(Z, 0, &b2);
+    stage.forge_round(Z, 0, &b2, &[A, D]);
     assert!(stage.certificate(0, &b2).is_some());
     // The chain is lost and fetched again.
     stage.lose_ledger(D);
@@ -61,11 +57,7 @@ fn schedule(old_record_kept: bool, restarts_again: bool, slips: &[Slip]) -> Stag
         remembers(&mut stage);
     }
     let other = stage.make_block(Z, Some(&b1), 7, Vec::new());
-    let (proposal, prepare) = (stage.forge_proposal(Z, 0, &other), stage.forge_prepare(Z, 0, &other));
-    stage.tell(&[B, D], Z, &proposal);
-    stage.tell(&[B, D], Z, &prepare);
-    stage.run(&of(&[Kind::Prepare]).among(&[B, D]));
-    stage.forge_commit(Z, 0, &other);
+    stage.forge_round(Z, 0, &other, &[B, D]);
     stage
 }
 

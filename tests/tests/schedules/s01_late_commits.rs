@@ -93,12 +93,7 @@ fn fork_in_view_2(stage: &mut Stage) {
     stage.tell(&[B, D], Z, &new_view);
     let b2 = stage.proposed(0, 2);
     let other = stage.make_block(Z, Some(&b2), 7, Vec::new());
-    let proposal = stage.forge_proposal(Z, 2, &other);
-    stage.tell(&[B, D], Z, &proposal);
-    let prepare = stage.forge_prepare(Z, 2, &other);
-    stage.tell(&[B, D], Z, &prepare);
-    stage.forge_commit(Z, 2, &other);
-    stage.run(&of(&[Kind::Prepare]).view(2).among(&[B, D]));
+    stage.forge_round(Z, 2, &other, &[B, D]);
 }
 
 #[test]

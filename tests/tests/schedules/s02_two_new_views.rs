@@ -37,12 +37,7 @@ fn schedule(slips: &[Slip], mistakes: &[Mistake]) -> Stage {
     // Under the first, another b2.
     let b1 = stage.proposed(0, 1);
     let other = stage.make_block(Z, Some(&b1), 7, Vec::new());
-    let proposal = stage.forge_proposal(Z, 1, &other);
-    let prepare = stage.forge_prepare(Z, 1, &other);
-    stage.tell(&[A, D], Z, &proposal);
-    stage.tell(&[A, D], Z, &prepare);
-    stage.run(&of(&[Kind::Prepare]).among(&[A, D]).view(1));
-    stage.forge_commit(Z, 1, &other);
+    stage.forge_round(Z, 1, &other, &[A, D]);
     assert!(stage.certificate(1, &other).is_some());
     // D restarts; A, who knows what it signed, is not heard (R47 is best effort).
     stage.lose_power(&[D]);

@@ -63,12 +63,7 @@ fn schedule(mistakes: &[Mistake]) -> Stage {
     stage.tell(&[B, D], Z, &new_view);
     let b3 = stage.proposed(0, 3);
     let other = stage.make_block(Z, Some(&b3), 7, Vec::new());
-    let proposal = stage.forge_proposal(Z, 1, &other);
-    let prepare = stage.forge_prepare(Z, 1, &other);
-    stage.tell(&[B, D], Z, &proposal);
-    stage.tell(&[B, D], Z, &prepare);
-    stage.run(&of(&[Kind::Prepare]).among(&[B, D]));
-    stage.forge_commit(Z, 1, &other);
+    stage.forge_round(Z, 1, &other, &[B, D]);
     stage
 }
 

@@ -65,12 +65,7 @@ fn without_a(stage: &mut Stage) {
     let new_view = stage.forge_new_view(Z, 1, &view_changes);
     stage.tell(&[B, D], Z, &new_view);
     let other = stage.make_block(Z, None, 7, Vec::new());
-    let proposal = stage.forge_proposal(Z, 1, &other);
-    let prepare = stage.forge_prepare(Z, 1, &other);
-    stage.tell(&[B, D], Z, &proposal);
-    stage.tell(&[B, D], Z, &prepare);
-    stage.run(&of(&[Kind::Prepare]).among(&[B, D]).view(1));
-    stage.forge_commit(Z, 1, &other);
+    stage.forge_round(Z, 1, &other, &[B, D]);
 }
 
 #[test]
@@ -85,7 +80,7 @@ fn r13_what_waits_for_the_disk_never_leaves_after_the_view() {
 #[test]
 fn r13_forks_if_withheld_votes_are_kept() {
     let mut stage = falls_silent(&[Mistake::KeepsWithheldVotes]);
-    let late = |violation: &Violation| matches!(violation, Violation::LateVote(D, _));
+    let late = |violation: &Violation| matches!(violation, Violation::LateVote(D, ..));
     assert!(stage.violations().iter().any(late), "{:?}", stage.violations());
     without_a(&mut stage);
     assert_eq!(stage.forks(), [1]);

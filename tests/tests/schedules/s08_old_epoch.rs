@@ -46,12 +46,7 @@ fn schedule(mistakes: &[Mistake], slips: &[Slip]) -> Stage {
     stage.tell(&[A, D], Z, &new_view);
     let b1 = stage.proposed(1, 1);
     let other = stage.make_block(Z, Some(&b1), 7, Vec::new());
-    let proposal = stage.forge_proposal(Z, 1, &other);
-    let prepare = stage.forge_prepare(Z, 1, &other);
-    stage.tell(&[A, D], Z, &proposal);
-    stage.tell(&[A, D], Z, &prepare);
-    stage.run(&of(&[Kind::Prepare]).among(&[A, D]).view(1));
-    stage.forge_commit(Z, 1, &other);
+    stage.forge_round(Z, 1, &other, &[A, D]);
     stage
 }
 

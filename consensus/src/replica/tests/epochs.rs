@@ -8,17 +8,6 @@ use crate::{DurableState, SealedBlock, Unsigned};
 use quorate_chain::{Epoch, Height, ValidatorIndex, View};
 use std::collections::BTreeMap;
 
-/// Epoch 1 on top of `last`.
-fn next_context(last: &SealedBlock) -> EpochContext {
-    EpochContext {
-        epoch: Epoch(1),
-        start_height: last.height(),
-        start_block: last.hash(),
-        start_result: result(last.height().0),
-        ..context(4)
-    }
-}
-
 fn ending(block: &SealedBlock) -> Input {
     Input::Executed { block: block.hash(), result: result(block.height().0), ends_epoch: true }
 }

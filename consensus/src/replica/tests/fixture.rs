@@ -44,6 +44,17 @@ pub(super) fn context(n: u16) -> EpochContext {
     }
 }
 
+/// Epoch 1 on top of `last`.
+pub(super) fn next_context(last: &SealedBlock) -> EpochContext {
+    EpochContext {
+        epoch: Epoch(1),
+        start_height: last.height(),
+        start_block: last.hash(),
+        start_result: result(last.height().0),
+        ..context(4)
+    }
+}
+
 pub(super) fn genesis_tip() -> Tip {
     Tip {
         height: Height::ZERO,

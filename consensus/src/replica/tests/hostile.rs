@@ -7,11 +7,8 @@ use crate::replica::Effect;
 use quorate_chain::certificate::CommitVote;
 use quorate_chain::{BlockHash, Height, ResultHash, ValidatorIndex, View};
 
-/// 256 valid certificates of far heights keep out those of the blocks that sync brings.
-#[test]
-fn r22_far_certificates_do_not_keep_out_near_ones() {
-    let mut rig = Rig::new(1, 1);
-    let chain = blocks(6);
+/// 256 valid certificates of heights far ahead.
+fn hear_far_certificates(rig: &mut Rig) {
     for far in 0..256u64 {
         let vote = CommitVote {
             epoch: EPOCH,
@@ -22,6 +19,14 @@ fn r22_far_certificates_do_not_keep_out_near_ones() {
         };
         rig.hear(certificate_message(&certificate(vote, &[0, 2, 3])));
     }
+}
+
+/// 256 valid certificates of far heights keep out those of the blocks that sync brings.
+#[test]
+fn r22_far_certificates_do_not_keep_out_near_ones() {
+    let mut rig = Rig::new(1, 1);
+    let chain = blocks(6);
+    hear_far_certificates(&mut rig);
     // As sync hands them over: some blocks ahead of what is executed.
     let mut all = Vec::new();
     for block in &chain {
@@ -36,16 +41,7 @@ fn r22_far_certificates_do_not_keep_out_near_ones() {
 fn r22_nor_the_certificate_that_proves_an_ancestor() {
     let mut rig = Rig::new(1, 1);
     let chain = blocks(2);
-    for far in 0..256u64 {
-        let vote = CommitVote {
-            epoch: EPOCH,
-            view: View(0),
-            height: Height(1000 + far),
-            block: BlockHash([9; 32]),
-            result: ResultHash([9; 32]),
-        };
-        rig.hear(certificate_message(&certificate(vote, &[0, 2, 3])));
-    }
+    hear_far_certificates(&mut rig);
     for _round in 0..10 {
         let mut all = Vec::new();
         for block in &chain {

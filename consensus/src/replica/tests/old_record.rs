@@ -1,10 +1,10 @@
 //! What an old record must not hide, and what must not be taken for one: R12, R42, R47.
 
 use super::fixture::*;
-use crate::message::{EpochContext, Message, Newest, NewestSigned, Recall, Unsigned};
+use crate::message::{Message, Newest, NewestSigned, Recall, Unsigned};
 use crate::record::Record;
 use crate::replica::{Effect, Input};
-use crate::{DurableState, Outgoing, SealedBlock};
+use crate::{DurableState, Outgoing};
 use quorate_chain::{Epoch, TimestampMs, ValidatorIndex};
 use std::collections::BTreeMap;
 
@@ -22,16 +22,6 @@ fn asking(durable: DurableState) -> (Rig, Recall) {
 
 fn newest(recall: Recall, seen: NewestSigned) -> Unsigned {
     Unsigned::Newest(Box::new(Newest { asker: ValidatorIndex(1), recall, seen }))
-}
-
-fn next_context(last: &SealedBlock) -> EpochContext {
-    EpochContext {
-        epoch: Epoch(1),
-        start_height: last.height(),
-        start_block: last.hash(),
-        start_result: result(last.height().0),
-        ..context(4)
-    }
 }
 
 fn is_lost(effects: &[Effect]) -> bool {

@@ -5,6 +5,7 @@ use crate::service::effects::RECENT_MAX;
 use crate::service::operation::{OPERATION_BYTES_MAX, sign};
 use crate::service::peers::ANSWER_BYTES_MAX;
 use crate::service::pool::WAITING_MAX;
+use crate::service::settings::WINDOW_MAX;
 use crate::service::storage::Key;
 use crate::service::wire::{
     BLOCK_BYTES_MAX, BLOCK_OPERATIONS_MAX, MESSAGE_BYTES_MAX, RELAY_BYTES_MAX, RELAY_OPERATIONS_MAX,
@@ -35,6 +36,38 @@ fn a_full_pool_refuses_and_takes_again_when_it_has_emptied() {
     assert_eq!(relays.max(), Some(RELAY_OPERATIONS_MAX), "relays were as large as they may be");
     let blocks = net.seen.iter().filter(|bytes| bytes.len() > MESSAGE_BYTES_MAX);
     assert_eq!(blocks.count(), 0);
+}
+
+/// However many more are asked for; no Commit arrives until then.
+#[test]
+fn so_many_heights_are_in_flight_and_the_next_waits_for_a_commit() {
+    let mut net = Net::new(4);
+    net.settings.window = 2 * WINDOW_MAX;
+    net.settings.timeout_base_ms = 1_000_000;
+    for seat in 0..4 {
+        net.crash(seat);
+        net.start(seat).unwrap();
+    }
+    // Before a first commit in the view only one height is in flight (R7).
+    let primary = net.host(0).primary().0;
+    net.submit(primary, b"first").unwrap();
+    net.run_until_all_have(1);
+    net.weather = |_, _, wire| !matches!(wire, Wire::Consensus(crate::Message::Commit(_)));
+    let proposed = |net: &Net| {
+        let heights = net.seen.iter().filter_map(|bytes| match decode(bytes) {
+            Ok(Wire::Consensus(crate::Message::Proposal(proposal))) => Some(proposal.block.height().0),
+            _ => None,
+        });
+        heights.max().unwrap_or_default()
+    };
+    for number in 1..=WINDOW_MAX + 8 {
+        net.submit(primary, &number.to_le_bytes()).unwrap();
+        net.run_ms(net.settings.status_ms);
+        assert_eq!(proposed(&net), 1 + number.min(WINDOW_MAX));
+    }
+    net.weather = |_, _, _| true;
+    net.run_until_all_have(WINDOW_MAX as usize + 9);
+    assert!(proposed(&net) > 1 + WINDOW_MAX);
 }
 
 #[test]

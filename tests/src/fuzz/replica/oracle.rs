@@ -2,30 +2,20 @@
 //! and which certificates the Byzantine replica can form with its own signature.
 
 use super::signing::{CHAIN, REPLICAS, Signing};
+use crate::slot::Slot;
 use quorate_chain::certificate::{CommitVote, PrepareVote, Signatures, ValidatorSignature};
 use quorate_chain::codec::List;
 use quorate_chain::crypto::Domain;
 use quorate_chain::{
     BlockHash, CommitCertificate, Epoch, Height, PreparedCertificate, ResultHash, ValidatorIndex, View,
 };
-use quorate_consensus::message::{AskCounter, ViewChange};
+use quorate_consensus::message::ViewChange;
 use quorate_consensus::{Message, SealedBlock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Votes of a certificate: 3 of 4.
 const QUORUM: usize = 3;
-
-/// A slot in which a replica signs at most one payload.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Slot {
-    Proposal(View, Height),
-    Prepare(View, Height),
-    Commit(View, Height),
-    Ask(AskCounter),
-    ViewChange(View),
-    NewView(View),
-}
 
 /// Who signed what; seats are a bit each.
 #[derive(Debug)]
@@ -66,19 +56,7 @@ impl Oracle {
 
     /// An honest replica has signed a message and sends it (R8, R10, R13, R37).
     pub(super) fn sent(&mut self, seat: usize, message: &Message) {
-        let slot = match message {
-            Message::Proposal(p) => Slot::Proposal(p.view, p.block.height()),
-            Message::Prepare(v) => Slot::Prepare(v.payload.view, v.payload.height),
-            Message::Commit(v) => Slot::Commit(v.payload.view, v.payload.height),
-            Message::Ask(a) => Slot::Ask(a.payload.counter),
-            Message::ViewChange(v) => Slot::ViewChange(v.claims.payload.target),
-            Message::NewView(n) => Slot::NewView(n.contents.view),
-            Message::Status(_)
-            | Message::Certificate(_)
-            | Message::Suspect(_)
-            | Message::Recall(_)
-            | Message::Newest(_) => return,
-        };
+        let Some(slot) = Slot::of(message) else { return };
         let key = (seat, message.epoch(), slot);
         match self.signed.get(&key) {
             Some(known) => assert!(known == message, "R37: {key:?} signed twice: {known:?} and {message:?}"),
@@ -190,8 +168,7 @@ impl Oracle {
     pub(super) fn certificate(&self, vote: CommitVote, signing: Signing) -> Option<CommitCertificate> {
         let signers = *self.commits.get(&vote)?;
         let signatures = self.signatures(signers, |seat| signing.signature(seat, Domain::Commit, &vote))?;
-        let CommitVote { epoch, view, height, block, result } = vote;
-        Some(CommitCertificate { epoch, view, height, block_hash: block, result_hash: result, signatures })
+        Some(CommitCertificate::new(vote, signatures))
     }
 
     fn signatures(&self, honest: u8, sign: impl Fn(usize) -> quorate_chain::Signature) -> Option<Signatures> {

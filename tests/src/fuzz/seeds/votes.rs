@@ -1,6 +1,7 @@
 //! Messages, records and evidence.
 
 use super::values::transactions;
+use crate::forge;
 use crate::fuzz::genuine::{self, CHAIN, VALIDATORS};
 use borsh::BorshSerialize;
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
@@ -12,8 +13,8 @@ use quorate_chain::{
     TransactionId, ValidatorIndex, View,
 };
 use quorate_consensus::message::{
-    Ask, AskCounter, CommitClaim, KeyCertificate, NewViewContents, Newest, NewestSigned, PrepareClaim,
-    Recall, Signed, Status, Suspect, ViewChangeClaims,
+    Ask, AskCounter, KeyCertificate, NewViewContents, Newest, NewestSigned, Recall, Signed, Status, Suspect,
+    ViewChangeClaims,
 };
 use quorate_consensus::record::ViewChangeRecord;
 use quorate_consensus::{DurableState, Evidence, Message, Record, SealedBlock, Unsigned};
@@ -53,36 +54,18 @@ pub(super) fn prepared(view: View) -> PreparedCertificate {
 
 pub(super) fn committed(view: View) -> CommitCertificate {
     let vote = commit_vote(view);
-    let CommitVote { epoch, view, height, block, result } = vote;
-    let signatures = signatures(&vote, Domain::Commit);
-    CommitCertificate { epoch, view, height, block_hash: block, result_hash: result, signatures }
+    CommitCertificate::new(vote, signatures(&vote, Domain::Commit))
 }
 
-/// Claims for view 6: nothing, a P, or a C and a P.
-pub(super) fn claims(kind: u8) -> ViewChangeClaims {
-    let context = genuine::context();
-    let start = CommitClaim {
-        view: None,
-        height: context.start_height,
-        block: context.start_block,
-        result: context.start_result,
-    };
-    let held = CommitClaim { view: Some(VIEW), height: HEIGHT, block: BLOCK, result: RESULT };
-    let prepared = PrepareClaim { view: VIEW, height: HEIGHT, block: BLOCK };
-    ViewChangeClaims {
-        epoch: EPOCH,
-        target: View(6),
-        committed: if kind == 2 { held } else { start },
-        prepared: (kind > 0).then_some(prepared),
-    }
-}
-
+/// A ViewChange for view 6 that claims nothing, a P, or a C and a P.
 pub(super) fn view_change(kind: u8) -> Unsigned {
-    Unsigned::ViewChange(
-        claims(kind),
-        (kind == 2).then(|| committed(VIEW)),
-        (kind > 0).then(|| prepared(VIEW)),
-    )
+    let (committed, prepared) = ((kind == 2).then(|| committed(VIEW)), (kind > 0).then(|| prepared(VIEW)));
+    forge::view_change(&genuine::context(), View(6), committed, prepared)
+}
+
+pub(super) fn claims(kind: u8) -> ViewChangeClaims {
+    let Unsigned::ViewChange(claims, ..) = view_change(kind) else { unreachable!("a ViewChange") };
+    claims
 }
 
 /// The NewView of view 6 of claims of one kind; its primary is validator 3.

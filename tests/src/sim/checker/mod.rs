@@ -8,12 +8,13 @@ mod tests;
 use super::clients::{self, CHAIN};
 use super::fault::Nodes;
 use super::roster::Roster;
+use crate::slot::Slot;
 use quorate_chain::certificate::{CommitVote, PrepareVote};
+use quorate_chain::codec::encode;
 use quorate_chain::{
     BlockHash, CommitCertificate, Epoch, Header, Height, ResultHash, TransactionId, ValidatorIndex,
     ValidatorSet, View,
 };
-use quorate_consensus::message::AskCounter;
 use quorate_consensus::{Message, SealedBlock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,17 +22,6 @@ use std::sync::Arc;
 /// Something that must never happen has happened; the text starts with the invariant's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(pub String);
-
-/// A slot in which a validator signs at most one payload.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Slot {
-    Proposal(View, Height),
-    Prepare(View, Height),
-    Commit(View, Height),
-    Ask(AskCounter),
-    ViewChange(View),
-    NewView(View),
-}
 
 /// A view of an epoch; later ones are greater.
 type Term = (Epoch, View);
@@ -72,27 +62,21 @@ fn violation<T>(text: String) -> Result<T, Violation> {
     Err(Violation(text))
 }
 
-/// What a message fills, and a value that tells it from others; `None` for what fills nothing.
-fn slot(message: &Message) -> Option<(Slot, [u8; 64])> {
-    Some(match message {
-        Message::Proposal(p) => (Slot::Proposal(p.view, p.block.height()), p.signature.0),
-        Message::Prepare(v) => (Slot::Prepare(v.payload.view, v.payload.height), v.signature.0),
-        Message::Commit(v) => (Slot::Commit(v.payload.view, v.payload.height), v.signature.0),
-        Message::Ask(a) => (Slot::Ask(a.payload.counter), a.signature.0),
-        Message::NewView(n) => (Slot::NewView(n.contents.view), n.signature.0),
-        Message::ViewChange(v) => {
+/// A value that tells a message that fills a slot from others that could.
+fn fingerprint(message: &Message) -> [u8; 64] {
+    match message {
+        Message::Proposal(p) => p.signature.0,
+        Message::Prepare(v) => v.signature.0,
+        Message::Commit(v) => v.signature.0,
+        Message::Ask(a) => a.signature.0,
+        Message::NewView(n) => n.signature.0,
+        other => {
             // Sent again byte for byte, with its certificates (R12).
             let mut bytes = [0; 64];
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(&quorate_chain::codec::encode(message)).finalize_xof().fill(&mut bytes);
-            (Slot::ViewChange(v.claims.payload.target), bytes)
+            blake3::Hasher::new().update(&encode(other)).finalize_xof().fill(&mut bytes);
+            bytes
         }
-        Message::Status(_)
-        | Message::Certificate(_)
-        | Message::Suspect(_)
-        | Message::Recall(_)
-        | Message::Newest(_) => return None,
-    })
+    }
 }
 
 impl Checker {
@@ -129,12 +113,13 @@ impl Checker {
         message: &Message,
         honest: bool,
     ) -> Result<(), Violation> {
-        let Some((slot, bytes)) = slot(message) else { return Ok(()) };
+        let Some(slot) = Slot::of(message) else { return Ok(()) };
+        let bytes = fingerprint(message);
         if let Message::Proposal(p) = message {
             self.blocks.insert(p.block.hash(), (p.block.height(), p.block.header().parent));
         }
         let key = (message.epoch(), seat, slot);
-        match self.signed.insert(key.clone(), bytes) {
+        match self.signed.insert(key, bytes) {
             Some(known) if known == bytes => Ok(()),
             Some(_) if honest => {
                 let (epoch, seat, slot) = key;

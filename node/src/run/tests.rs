@@ -1,0 +1,131 @@
+//! The queues between a node's parts, each filled and gone beyond by one.
+
+use super::fixture::{CHAIN, Chain, PATIENCE, context, transaction, until};
+use super::ingest::{Incoming, WAITING_MAX};
+use super::serve::Server;
+use super::verifier::{FRAMES_WAITING_MAX, Heard, MESSAGES_WAITING_MAX};
+use super::wire::{Batch, Frame};
+use super::{SUBMISSIONS_WAITING_MAX, start_verifier, submissions};
+use quorate_chain::codec::encode;
+use quorate_chain::validator::fixture::consensus_key;
+use quorate_chain::{Epoch, Height, Nonce, Transaction, ValidatorIndex, View};
+use quorate_consensus::Unsigned;
+use quorate_consensus::message::Status;
+use quorate_p2p::{Event, NetworkKey};
+use quorate_rpc::Submission;
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+const PEER: NetworkKey = NetworkKey([9; 32]);
+
+fn submission(nonce: u64) -> Submission {
+    Submission { transaction: transaction(nonce, 1), answer: oneshot::channel().0 }
+}
+
+fn nonces(transactions: &[Transaction]) -> Vec<Nonce> {
+    transactions.iter().map(|transaction| transaction.body().nonce).collect()
+}
+
+/// On one thread nothing is taken from the queue until the test waits.
+#[tokio::test]
+async fn so_many_submissions_wait_and_the_next_is_refused() {
+    let (ingest, mut taken) = mpsc::channel(1);
+    let submit = submissions(ingest);
+    let count = SUBMISSIONS_WAITING_MAX as u64;
+    for nonce in 0..count {
+        assert!(submit.try_send(submission(nonce)).is_ok());
+    }
+    assert!(matches!(submit.try_send(submission(count)), Err(TrySendError::Full(_))));
+    for nonce in 0..count {
+        let Ok(Some(Incoming::Client(next))) = timeout(PATIENCE, taken.recv()).await else { panic!() };
+        assert_eq!(next.transaction.body().nonce, Nonce(nonce));
+    }
+    assert!(submit.try_send(submission(count)).is_ok());
+}
+
+fn from_peer(frame: &Frame) -> Event {
+    Event::Direct { from: PEER, frame: encode(frame).into() }
+}
+
+/// A frame of which the core hears at once: its sender is in that epoch.
+fn of_epoch(epoch: u64) -> Event {
+    let (tip_block, tip) = (CHAIN.genesis_block(), Height::ZERO);
+    let status = Status { epoch: Epoch(epoch), view: View(0), tip, tip_block, prepared: tip };
+    let message = Unsigned::Status(status).sign(CHAIN, ValidatorIndex(0), &consensus_key(0));
+    from_peer(&Frame::Consensus(message))
+}
+
+/// The verifier between two queues.
+struct Between {
+    events: mpsc::Sender<Event>,
+    messages: mpsc::Receiver<Heard>,
+    ingest: mpsc::Receiver<Incoming>,
+    _chain: Chain,
+}
+
+impl Between {
+    fn start() -> Self {
+        let (events, incoming) = mpsc::channel(1);
+        let (to_ingest, ingest) = mpsc::channel(WAITING_MAX);
+        let chain = Chain::open();
+        let server = Server::new(chain.reader.clone(), std::sync::mpsc::channel().0);
+        let context = watch::channel(Arc::new(context())).1;
+        let messages = start_verifier(context, incoming, to_ingest, server).unwrap();
+        Self { events, messages, ingest, _chain: chain }
+    }
+
+    async fn send(&self, event: Event) {
+        assert!(timeout(PATIENCE, self.events.send(event)).await.unwrap().is_ok());
+    }
+
+    /// The epoch that the core hears of next.
+    async fn heard(&mut self) -> u64 {
+        match timeout(PATIENCE, self.messages.recv()).await.unwrap() {
+            Some(Heard::OtherEpoch(PEER, epoch)) => epoch.0,
+            _ => panic!("something else"),
+        }
+    }
+}
+
+/// A core that hears nothing makes its messages, then the frames, then the network wait; none is lost.
+#[tokio::test]
+async fn so_many_frames_and_messages_wait_and_then_the_network_does() {
+    let mut between = Between::start();
+    // Beside those in the queues the verifier and the dispatcher each hold one, and the network's queue.
+    let all = (MESSAGES_WAITING_MAX + FRAMES_WAITING_MAX + 3) as u64;
+    for epoch in 1..=all {
+        between.send(of_epoch(epoch)).await;
+    }
+    until("the core's queue is full", || between.messages.len() == MESSAGES_WAITING_MAX).await;
+    assert!(matches!(between.events.try_send(of_epoch(all + 1)), Err(TrySendError::Full(_))));
+    for epoch in 1..=all {
+        assert_eq!(between.heard().await, epoch);
+    }
+    between.send(of_epoch(all + 1)).await;
+    assert_eq!(between.heard().await, all + 1);
+}
+
+/// What others relay never holds up what they say: with a full queue it is dropped.
+#[tokio::test]
+async fn so_many_batches_wait_to_be_checked_and_the_next_is_dropped() {
+    let mut between = Between::start();
+    let relayed = |nonce| from_peer(&Frame::Transactions(Batch::new(vec![transaction(nonce, 1)]).unwrap()));
+    for nonce in 0..=WAITING_MAX as u64 {
+        between.send(relayed(nonce)).await;
+    }
+    between.send(of_epoch(5)).await;
+    assert_eq!(between.heard().await, 5);
+    let taken = |one| match one {
+        Ok(Incoming::Relayed(batch)) => nonces(&batch),
+        _ => panic!("something else"),
+    };
+    for nonce in 0..WAITING_MAX as u64 {
+        assert_eq!(taken(between.ingest.try_recv()), [Nonce(nonce)]);
+    }
+    assert!(between.ingest.try_recv().is_err(), "the last was dropped");
+    between.send(relayed(7)).await;
+    let next = timeout(PATIENCE, between.ingest.recv()).await.unwrap();
+    assert_eq!(taken(next.ok_or(mpsc::error::TryRecvError::Empty)), [Nonce(7)]);
+}
