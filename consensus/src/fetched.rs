@@ -88,3 +88,82 @@ pub fn certified_by(
 pub fn body(block: Block, asked: BlockHash) -> Option<SealedBlock> {
     SealedBlock::new(block).filter(|block| block.hash() == asked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_chain::block::transactions_root;
+    use quorate_chain::certificate::{CommitVote, fixture::commit_certificate};
+    use quorate_chain::validator::fixture::validator_set;
+    use quorate_chain::{ChainId, Epoch, ResultHash, TimestampMs, ValidatorIndex, View};
+    use std::sync::Arc;
+
+    const CHAIN: ChainId = ChainId([1; 32]);
+
+    fn context() -> EpochContext {
+        EpochContext {
+            chain: CHAIN,
+            epoch: Epoch(0),
+            set: Arc::new(validator_set(4)),
+            start_height: Height(0),
+            start_block: CHAIN.genesis_block(),
+            start_result: ResultHash([0; 32]),
+        }
+    }
+
+    fn block(height: u64, parent: BlockHash) -> Block {
+        let header = Header {
+            version: 1,
+            height: Height(height),
+            epoch: Epoch(0),
+            parent,
+            timestamp_ms: TimestampMs(height),
+            transactions_root: transactions_root(&[]),
+            transaction_count: 0,
+            parent_result: ResultHash([2; 32]),
+            proposer: ValidatorIndex(0),
+        };
+        Block { header, transactions: List::default() }
+    }
+
+    fn certificate(of: &Block, signers: &[u16]) -> CommitCertificate {
+        let (height, block) = (of.header.height, of.hash());
+        let vote = CommitVote { epoch: Epoch(0), view: View(0), height, block, result: ResultHash([3; 32]) };
+        commit_certificate(CHAIN, vote, signers)
+    }
+
+    #[test]
+    fn r22_only_what_was_asked_for_and_proves_itself_is_taken() {
+        let first = block(5, BlockHash([4; 32]));
+        let second = block(6, first.hash());
+        let proof = certificate(&second, &[0, 1, 2]);
+        let path = || List::new(vec![second.header.clone()]).unwrap();
+        let one = || (first.clone(), path(), proof.clone());
+        let two = || (second.clone(), List::default(), proof.clone());
+        let check = |blocks: Vec<Claimed>, from| {
+            certified(blocks, Height(from), &context()).map(|blocks| blocks.len())
+        };
+        assert_eq!(check(vec![one(), two()], 5), Ok(2));
+        assert_eq!(check(Vec::new(), 5), Ok(0));
+        let other_height = |found, expected| Err(Unproven::Height { found: Height(found), expected });
+        assert_eq!(check(vec![two()], 5), other_height(6, Height(5)));
+        assert_eq!(check(vec![one(), one()], 5), other_height(5, Height(6)));
+        assert_eq!(check(vec![(first.clone(), List::default(), proof.clone())], 5), Err(Unproven::Other));
+        let astray = List::new(vec![second.header.clone(), second.header.clone()]).unwrap();
+        assert_eq!(check(vec![(first.clone(), astray, proof.clone())], 5), Err(Unproven::Path));
+        let few = (second.clone(), List::default(), certificate(&second, &[0, 1]));
+        assert!(matches!(check(vec![few], 6), Err(Unproven::Certificate(_))));
+        let mut unbound = second.clone();
+        unbound.header.transaction_count = 1;
+        assert_eq!(check(vec![(unbound, List::default(), proof.clone())], 6), Err(Unproven::Body));
+        let later = CommitCertificate { epoch: Epoch(1), ..proof.clone() };
+        assert_eq!(check(vec![two(), (block(7, second.hash()), List::default(), later)], 6), Ok(1));
+    }
+
+    #[test]
+    fn r34_another_body_is_refused() {
+        let (one, other) = (block(5, BlockHash([4; 32])), block(6, BlockHash([4; 32])));
+        assert!(body(one.clone(), one.hash()).is_some());
+        assert!(body(other, one.hash()).is_none());
+    }
+}

@@ -14,9 +14,9 @@ const DRIFT_MAX: u64 = 10_000;
 /// Percent of the runs that have liars.
 const LIARS_PERCENT: u64 = 50;
 /// Percent of those in which as many lie as may.
-const ALL_LIE_PERCENT: u64 = 50;
+const ALL_LIE_PERCENT: u64 = 70;
 /// Percent of the others that may be faulty and are.
-const LOST_PERCENT: u64 = 50;
+const LOST_PERCENT: u64 = 60;
 /// Every run gets so high, however few transactions wait: the last set change is below it.
 pub(super) const LAST_CHANGE_MAX: u64 = 26;
 

@@ -112,3 +112,43 @@ impl Stamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_chain::certificate::PrepareVote;
+    use quorate_chain::validator::fixture::validator_set;
+    use quorate_chain::{BlockHash, Epoch, Height, ResultHash, View};
+    use quorate_consensus::EpochContext;
+    use quorate_consensus::message::verify_by;
+
+    #[test]
+    fn a_hash_holds_for_one_key_and_payload_as_a_signature_does() {
+        let context = EpochContext {
+            chain: CHAIN,
+            epoch: Epoch(0),
+            set: Arc::new(validator_set(4)),
+            start_height: Height(0),
+            start_block: CHAIN.genesis_block(),
+            start_result: ResultHash([0; 32]),
+        };
+        let vote =
+            PrepareVote { epoch: Epoch(0), view: View(2), height: Height(3), block: BlockHash([7; 32]) };
+        for real in [false, true] {
+            let holds = |message| verify_by(message, &context, check(real)).is_ok();
+            let Message::Prepare(right) =
+                Signer::new(real).sign((ValidatorIndex(1), 1), Unsigned::Prepare(vote))
+            else {
+                unreachable!("a Prepare becomes one")
+            };
+            // The second time it is remembered.
+            assert!(holds(Message::Prepare(right.clone())) && holds(Message::Prepare(right.clone())));
+            let mut broken = right.clone();
+            broken.signature.0[7] ^= 1;
+            assert!(!holds(Message::Prepare(broken)));
+            assert!(!holds(Message::Prepare(Signed { signer: ValidatorIndex(2), ..right.clone() })));
+            let payload = PrepareVote { height: Height(4), ..vote };
+            assert!(!holds(Message::Prepare(Signed { payload, ..right })));
+        }
+    }
+}

@@ -33,7 +33,7 @@ impl Storage {
         Self {
             disk: MemDisk::new(seed),
             store: MemoryStore::default(),
-            chain: options(scale * 64 * 1024),
+            chain: options(scale * 256 * 1024),
             votes: options(scale * 32 * 1024),
         }
     }

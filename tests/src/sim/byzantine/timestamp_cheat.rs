@@ -17,12 +17,12 @@ impl Fixture for TimestampCheat {
         let parent = scene.library.block(block.header().parent);
         let parent_ms = parent.map_or(right_ms - 1, |block| block.header().timestamp_ms.0);
         // Mostly what is valid: else it would lead for one time-out only.
-        let time = match scene.random.below(12) {
+        let time = match scene.random.below(24) {
             0 => parent_ms.saturating_sub(HOUR_MS),
             1 => parent_ms,
             2 => scene.clock_ms + HOUR_MS,
-            3..=5 => parent_ms + 1,
-            6..=8 => scene.clock_ms + MAX_AHEAD_MS,
+            3..=11 => parent_ms + 1,
+            12..=20 => scene.clock_ms + MAX_AHEAD_MS,
             _ => right_ms,
         };
         let transactions = block.block().transactions.to_vec();
