@@ -2,7 +2,7 @@
 
 use crate::block::{BlockResult, Header};
 use crate::codec::List;
-use crate::crypto::{Domain, verify_strict};
+use crate::crypto::{Domain, SignatureCheck, signed_bytes, strict};
 use crate::ids::{BlockHash, ChainId, Epoch, Height, PublicKey, ResultHash, Signature, ValidatorIndex, View};
 use crate::validator::{VALIDATORS_MAX, ValidatorSet};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -108,6 +108,7 @@ fn verify_signatures<T: BorshSerialize>(
     domain: Domain,
     vote: &T,
     signatures: &[ValidatorSignature],
+    holds: SignatureCheck,
 ) -> Result<(), CertificateError> {
     if !signatures.is_sorted_by(|a, b| a.validator < b.validator) {
         return Err(CertificateError::Signers);
@@ -116,9 +117,10 @@ fn verify_signatures<T: BorshSerialize>(
     if signatures.len() < quorum {
         return Err(CertificateError::BelowQuorum { found: signatures.len(), quorum });
     }
+    let bytes = signed_bytes(domain, chain, vote);
     for one in signatures {
         let key: PublicKey = set.get(one.validator).ok_or(CertificateError::Signers)?.consensus;
-        if !verify_strict(key, domain, chain, vote, &one.signature) {
+        if !holds(key, &bytes, &one.signature) {
             return Err(CertificateError::Signature(one.validator));
         }
     }
@@ -132,7 +134,20 @@ impl PreparedCertificate {
     /// # Errors
     /// Says what does not hold.
     pub fn verify(&self, set: &ValidatorSet, chain: ChainId) -> Result<(), CertificateError> {
-        verify_signatures(set, chain, Domain::Prepare, &self.vote, &self.signatures)
+        self.verify_by(set, chain, strict)
+    }
+
+    /// The same, with another check of signatures.
+    ///
+    /// # Errors
+    /// Says what does not hold.
+    pub fn verify_by(
+        &self,
+        set: &ValidatorSet,
+        chain: ChainId,
+        holds: SignatureCheck,
+    ) -> Result<(), CertificateError> {
+        verify_signatures(set, chain, Domain::Prepare, &self.vote, &self.signatures, holds)
     }
 }
 
@@ -161,7 +176,20 @@ impl CommitCertificate {
     /// # Errors
     /// Says what does not hold.
     pub fn verify(&self, set: &ValidatorSet, chain: ChainId) -> Result<(), CertificateError> {
-        verify_signatures(set, chain, Domain::Commit, &self.vote(), &self.signatures)
+        self.verify_by(set, chain, strict)
+    }
+
+    /// The same, with another check of signatures.
+    ///
+    /// # Errors
+    /// Says what does not hold.
+    pub fn verify_by(
+        &self,
+        set: &ValidatorSet,
+        chain: ChainId,
+        holds: SignatureCheck,
+    ) -> Result<(), CertificateError> {
+        verify_signatures(set, chain, Domain::Commit, &self.vote(), &self.signatures, holds)
     }
 }
 

@@ -20,6 +20,7 @@
 //! | --- | --- |
 //! | [`message`] | what replicas say, what is signed, verification |
 //! | [`record`] | what must survive a crash, and the state that follows from it |
+//! | [`fetched`] | whether what was fetched proves itself |
 //! | [`evidence`] | proof of what no honest validator signs |
 //! | [`replica`] | the state machine |
 //! | [`service`] | the simple interface: one's own service, replicated |
@@ -32,6 +33,7 @@
 //! Rules are cited by number (`R11`); `docs/PROTOCOL.md` has them.
 
 pub mod evidence;
+pub mod fetched;
 pub mod message;
 pub mod record;
 pub mod replica;

@@ -68,6 +68,28 @@ fn contradictions_are_named() {
     }
 }
 
+/// R22, R34: who catches up takes no block, body or message that does not prove itself, in seeds without real
+/// signatures too, and gets it from somebody else.
+#[test]
+fn forged_answers_are_refused() {
+    let shown = all_of("byzantine-sync-liar", &[(4, 4), (7, 8)], 4);
+    for kind in ["byzantine: refused answer", "byzantine: refused by verification"] {
+        assert!(shown.get(kind) >= Some(&8), "{kind}: {shown:?}");
+    }
+}
+
+/// The sets change under the liars too.
+#[test]
+fn liars_see_epochs_end() {
+    let scenario = Scenario::named("byzantine-coalition").unwrap();
+    let epochs = (20..32).map(|seed| {
+        let outcome = run_scenario(seed, Settings::new(7, 4), scenario);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        outcome.epoch
+    });
+    assert!(epochs.filter(|epoch| *epoch > 0).count() >= 2, "hardly any set changed");
+}
+
 /// R19, R25: a new primary may have two NewViews to sign that start the view on different blocks.
 #[test]
 fn a_liar_starts_one_view_on_two_blocks() {

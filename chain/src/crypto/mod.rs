@@ -18,5 +18,5 @@ mod transactions;
 
 pub use domain::{Domain, hash, signed_bytes};
 pub use keys::{KeyError, SecretKey, check_registrable};
-pub use strict::verify_strict;
+pub use strict::{SignatureCheck, strict, verify_strict};
 pub use transactions::{SignedMessage, verify_batch, verify_zip215};

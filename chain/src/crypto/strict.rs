@@ -5,8 +5,20 @@ use crate::ids::{ChainId, PublicKey, Signature};
 use borsh::BorshSerialize;
 use ed25519_dalek::VerifyingKey;
 
-/// Whether `key` signed the payload for this domain and chain, by the strictest predicate there is:
-/// canonical points, none of small order, cofactorless equation.
+/// Whether a signature over these bytes holds for a key. Nodes have one, [`strict`]; the simulator has a second
+/// one, for speed.
+pub type SignatureCheck = fn(PublicKey, &[u8], &Signature) -> bool;
+
+/// Whether `key` signed these bytes, by the strictest predicate there is: canonical points, none of small
+/// order, cofactorless equation.
+#[must_use]
+pub fn strict(key: PublicKey, bytes: &[u8], signature: &Signature) -> bool {
+    let Ok(key) = VerifyingKey::from_bytes(&key.0) else { return false };
+    let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+    key.verify_strict(bytes, &signature).is_ok()
+}
+
+/// Whether `key` signed the payload for this domain and chain, by [`strict`].
 pub fn verify_strict<T: BorshSerialize + ?Sized>(
     key: PublicKey,
     domain: Domain,
@@ -14,9 +26,7 @@ pub fn verify_strict<T: BorshSerialize + ?Sized>(
     payload: &T,
     signature: &Signature,
 ) -> bool {
-    let Ok(key) = VerifyingKey::from_bytes(&key.0) else { return false };
-    let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-    key.verify_strict(&signed_bytes(domain, chain, payload), &signature).is_ok()
+    strict(key, &signed_bytes(domain, chain, payload), signature)
 }
 
 #[cfg(test)]

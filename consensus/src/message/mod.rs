@@ -22,7 +22,7 @@ mod view_change;
 
 pub use newest::{Newest, NewestSigned, Recall};
 pub use sealed::SealedBlock;
-pub use verify::{EpochContext, Invalid, Verified, verify};
+pub use verify::{EpochContext, Invalid, Verified, verify, verify_by};
 pub(crate) use view_change::Highest;
 pub use view_change::{
     Anchor, AnchorKind, CommitClaim, KeyCertificate, NewView, NewViewContents, PrepareClaim,

@@ -7,9 +7,10 @@ use super::{
 };
 use borsh::BorshSerialize;
 use quorate_chain::certificate::CertificateError;
-use quorate_chain::crypto::{Domain, verify_strict};
+use quorate_chain::crypto::{Domain, SignatureCheck, signed_bytes, strict};
 use quorate_chain::{
-    BlockHash, ChainId, CommitCertificate, Epoch, Height, ResultHash, Signature, ValidatorIndex, ValidatorSet,
+    BlockHash, ChainId, CommitCertificate, Epoch, Height, PreparedCertificate, ResultHash, Signature,
+    ValidatorIndex, ValidatorSet,
 };
 use std::sync::Arc;
 
@@ -77,7 +78,58 @@ impl<T> Verified<T> {
     }
 }
 
+/// An epoch, and how signatures are checked.
+struct Judge<'a> {
+    context: &'a EpochContext,
+    holds: SignatureCheck,
+}
+
+impl std::ops::Deref for Judge<'_> {
+    type Target = EpochContext;
+
+    fn deref(&self) -> &EpochContext {
+        self.context
+    }
+}
+
+impl Judge<'_> {
+    fn signed<T: BorshSerialize>(
+        &self,
+        domain: Domain,
+        signer: ValidatorIndex,
+        payload: &T,
+        signature: &Signature,
+    ) -> Result<(), Invalid> {
+        let seat = self.set.get(signer).ok_or(Invalid::Signature(signer))?;
+        let bytes = signed_bytes(domain, self.chain, payload);
+        let holds = (self.holds)(seat.consensus, &bytes, signature);
+        if holds { Ok(()) } else { Err(Invalid::Signature(signer)) }
+    }
+
+    fn one<T: BorshSerialize>(
+        &self,
+        domain: Domain,
+        epoch: Epoch,
+        message: &Signed<T>,
+    ) -> Result<(), Invalid> {
+        self.in_epoch(epoch)?;
+        self.signed(domain, message.signer, &message.payload, &message.signature)
+    }
+
+    fn committed(&self, certificate: &CommitCertificate) -> Result<(), Invalid> {
+        Ok(certificate.verify_by(&self.set, self.chain, self.holds)?)
+    }
+
+    fn prepared(&self, certificate: &PreparedCertificate) -> Result<(), Invalid> {
+        Ok(certificate.verify_by(&self.set, self.chain, self.holds)?)
+    }
+}
+
 impl EpochContext {
+    const fn judge(&self) -> Judge<'_> {
+        Judge { context: self, holds: strict }
+    }
+
     pub(crate) fn signed<T: BorshSerialize>(
         &self,
         domain: Domain,
@@ -85,11 +137,7 @@ impl EpochContext {
         payload: &T,
         signature: &Signature,
     ) -> Result<(), Invalid> {
-        let holds = self
-            .set
-            .get(signer)
-            .is_some_and(|seat| verify_strict(seat.consensus, domain, self.chain, payload, signature));
-        if holds { Ok(()) } else { Err(Invalid::Signature(signer)) }
+        self.judge().signed(domain, signer, payload, signature)
     }
 
     pub(crate) fn one<T: BorshSerialize>(
@@ -98,8 +146,7 @@ impl EpochContext {
         epoch: Epoch,
         message: &Signed<T>,
     ) -> Result<(), Invalid> {
-        self.in_epoch(epoch)?;
-        self.signed(domain, message.signer, &message.payload, &message.signature)
+        self.judge().one(domain, epoch, message)
     }
 
     pub(crate) fn in_epoch(&self, epoch: Epoch) -> Result<(), Invalid> {
@@ -112,6 +159,19 @@ impl EpochContext {
 /// # Errors
 /// Says what does not hold; [`Invalid::Epoch`] is no fault of the sender.
 pub fn verify(message: Message, context: &EpochContext) -> Result<Verified<Message>, Invalid> {
+    verify_by(message, context, strict)
+}
+
+/// The same, with another check of signatures.
+///
+/// # Errors
+/// Says what does not hold; [`Invalid::Epoch`] is no fault of the sender.
+pub fn verify_by(
+    message: Message,
+    context: &EpochContext,
+    holds: SignatureCheck,
+) -> Result<Verified<Message>, Invalid> {
+    let context = &Judge { context, holds };
     match &message {
         Message::Proposal(proposal) => verify_proposal(proposal, context)?,
         Message::Prepare(vote) => context.one(Domain::Prepare, vote.payload.epoch, vote)?,
@@ -125,14 +185,14 @@ pub fn verify(message: Message, context: &EpochContext) -> Result<Verified<Messa
         Message::Newest(newest) => verify_newest(newest, context)?,
         Message::Certificate(certificate) => {
             context.in_epoch(certificate.epoch)?;
-            certificate.verify(&context.set, context.chain)?;
+            context.committed(certificate)?;
         }
     }
     Ok(Verified(message))
 }
 
 /// R47: whatever an answer shows was signed by the asker.
-fn verify_newest(newest: &Signed<Newest>, context: &EpochContext) -> Result<(), Invalid> {
+fn verify_newest(newest: &Signed<Newest>, context: &Judge<'_>) -> Result<(), Invalid> {
     let Newest { asker, recall, seen } = &newest.payload;
     context.one(Domain::Newest, recall.epoch, newest)?;
     let signers = [
@@ -164,7 +224,7 @@ fn verify_newest(newest: &Signed<Newest>, context: &EpochContext) -> Result<(), 
     Ok(())
 }
 
-fn verify_proposal(proposal: &Proposal, context: &EpochContext) -> Result<(), Invalid> {
+fn verify_proposal(proposal: &Proposal, context: &Judge<'_>) -> Result<(), Invalid> {
     context.in_epoch(proposal.epoch)?;
     if proposal.block.header().epoch != proposal.epoch {
         return Err(Invalid::Contradiction("the block is of another epoch than its proposal"));
@@ -203,14 +263,14 @@ fn committed_matches(certificate: &CommitCertificate, claims: &ViewChangeClaims)
 }
 
 /// R24: whoever makes a NewView refuses a ViewChange whose certificates do not prove its claims.
-fn verify_view_change(view_change: &ViewChange, context: &EpochContext) -> Result<(), Invalid> {
+fn verify_view_change(view_change: &ViewChange, context: &Judge<'_>) -> Result<(), Invalid> {
     let claims = &view_change.claims.payload;
     check_claims(claims, context)?;
     context.one(Domain::ViewChange, claims.epoch, &view_change.claims)?;
     match (&view_change.committed, claims.committed.view) {
         (None, None) => {}
         (Some(certificate), Some(_)) if committed_matches(certificate, claims) => {
-            certificate.verify(&context.set, context.chain)?;
+            context.committed(certificate)?;
         }
         _ => return Err(Invalid::Contradiction("a ViewChange without proof of its C")),
     }
@@ -221,7 +281,7 @@ fn verify_view_change(view_change: &ViewChange, context: &EpochContext) -> Resul
                 && certificate.vote.view == claim.view
                 && (certificate.vote.height, certificate.vote.block) == (claim.height, claim.block) =>
         {
-            certificate.verify(&context.set, context.chain)?;
+            context.prepared(certificate)?;
         }
         _ => return Err(Invalid::Contradiction("a ViewChange without proof of its P")),
     }
@@ -230,7 +290,7 @@ fn verify_view_change(view_change: &ViewChange, context: &EpochContext) -> Resul
 
 /// R24, R25: q distinct ViewChanges for the view, with valid certificates for their maximum key and their
 /// highest C.
-fn verify_new_view(new_view: &NewView, context: &EpochContext) -> Result<(), Invalid> {
+fn verify_new_view(new_view: &NewView, context: &Judge<'_>) -> Result<(), Invalid> {
     let contents = &new_view.contents;
     context.in_epoch(contents.epoch)?;
     let primary = context.set.primary(contents.epoch, contents.view);
@@ -258,7 +318,7 @@ fn verify_new_view(new_view: &NewView, context: &EpochContext) -> Result<(), Inv
             if (c.epoch, c.view, c.height) == (contents.epoch, view, claim.height)
                 && (c.block_hash, c.result_hash) == (claim.block, claim.result) =>
         {
-            Ok(c.verify(&context.set, context.chain)?)
+            context.committed(c)
         }
         _ => Err(Invalid::Contradiction("a NewView without proof of its highest C")),
     }
@@ -267,7 +327,7 @@ fn verify_new_view(new_view: &NewView, context: &EpochContext) -> Result<(), Inv
 fn check_key_certificate(
     key: &KeyCertificate,
     highest: &Highest,
-    context: &EpochContext,
+    context: &Judge<'_>,
 ) -> Result<(), Invalid> {
     let wanted = highest.key;
     let fits = |epoch, view, height, block| {
@@ -280,12 +340,12 @@ fn check_key_certificate(
         (KeyCertificate::Prepared(p), AnchorKind::Prepared, Some(_))
             if fits(p.vote.epoch, p.vote.view, p.vote.height, p.vote.block) =>
         {
-            Ok(p.verify(&context.set, context.chain)?)
+            context.prepared(p)
         }
         (KeyCertificate::Committed(c), AnchorKind::Committed, Some(_))
             if fits(c.epoch, c.view, c.height, c.block_hash) =>
         {
-            Ok(c.verify(&context.set, context.chain)?)
+            context.committed(c)
         }
         _ => Err(Invalid::Contradiction("a NewView without proof of its highest key")),
     }

@@ -1,10 +1,11 @@
 //! Fetching what this node lacks: certified blocks above its tip, bodies by their hash.
 
-use super::wire::{Blocks, Body, CertifiedBlock, Request};
+use super::wire::{Blocks, Body, Request};
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::{BlockHash, Height};
+use quorate_consensus::Input;
+use quorate_consensus::fetched::{self, Certified, certified};
 use quorate_consensus::message::EpochContext;
-use quorate_consensus::{Input, SealedBlock, Verified};
 use quorate_p2p::{Network, NetworkKey};
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,7 +141,7 @@ impl Sync {
             };
             let found = tokio::task::spawn_blocking(move || {
                 let block = decode::<Body>(&answer).ok().flatten()?;
-                SealedBlock::new(block).filter(|block| block.hash() == hash)
+                fetched::body(block, hash)
             });
             if let Ok(Some(block)) = found.await {
                 let _ = self.core.send(Input::Block(block));
@@ -150,34 +151,11 @@ impl Sync {
     }
 }
 
-type Certified = (SealedBlock, Verified<quorate_chain::CommitCertificate>);
-
-/// Decodes an answer and checks each certificate. Blocks of later epochs are left for the next answer, which
-/// is checked when their epoch has begun.
+/// Decodes an answer and checks each certificate.
 fn verified(answer: &[u8], from: Height, context: &EpochContext) -> Result<Vec<Certified>, String> {
-    let blocks = decode::<Blocks>(answer).map_err(|error| error.to_string())?;
-    let mut expected = from;
-    let mut checked = Vec::with_capacity(blocks.len());
-    for CertifiedBlock { block, path, certificate } in blocks.into_inner() {
-        if certificate.epoch > context.epoch {
-            break;
-        }
-        if block.header.height != expected || certificate.epoch != context.epoch {
-            return Err(format!("a block of height {} instead of {expected}", block.header.height));
-        }
-        let block = SealedBlock::new(block).ok_or("a block whose transactions do not fit its header")?;
-        // R22: the headers lead from the block to the certified one.
-        let certified = path.iter().try_fold(block.hash(), |parent, child| {
-            (child.parent == parent).then(|| child.hash()).ok_or("headers that do not follow each other")
-        })?;
-        if certified != certificate.block_hash {
-            return Err("a certificate for another block".into());
-        }
-        certificate.verify(&context.set, context.chain).map_err(|error| error.to_string())?;
-        expected = expected.next();
-        checked.push((block, Verified::vouched(certificate)));
-    }
-    Ok(checked)
+    let blocks = decode::<Blocks>(answer).map_err(|error| error.to_string())?.into_inner();
+    let claimed = blocks.into_iter().map(|one| (one.block, one.path, one.certificate));
+    certified(claimed, from, context).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

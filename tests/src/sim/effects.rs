@@ -5,11 +5,12 @@ use super::checker::Violation;
 use super::describe::short;
 use super::executor::Job;
 use super::node::Standing;
+use super::signing::check;
 use super::slip::Slip;
 use super::wire::Wire;
 use super::world::{Event, World};
 use quorate_chain::{CommitCertificate, Epoch, Header};
-use quorate_consensus::message::verify;
+use quorate_consensus::message::verify_by;
 use quorate_consensus::{
     Effect, EvidenceKind, Input, Lost, Message, OldEpoch, Outgoing, Peer, SealedBlock, Unsigned, Verified,
 };
@@ -246,6 +247,7 @@ impl World {
 
     /// Signs with the key of the message's epoch, if the node has it; a copy comes back as an input.
     fn sign(&mut self, node: usize, unsigned: Unsigned) -> Option<Message> {
+        let unsigned = self.liar_signs(node, unsigned);
         let epoch = self.epoch(node);
         let seat =
             self.roster.seat(epoch, self.identity(node)).filter(|_| self.nodes[node].holds_key(epoch))?;
@@ -282,11 +284,11 @@ impl World {
             let honest = self.nodes[node].standing == Standing::Honest;
             self.checker.signed(seat, &message, honest)?;
         }
-        let verified = if self.settings.verify {
-            verify(message, context)
-                .map_err(|error| Violation(format!("driver: an honest message is refused: {error}")))?
-        } else {
+        let verified = if self.is_taken_unverified(&message) {
             Verified::vouched(message)
+        } else {
+            verify_by(message, context, check(self.settings.verify))
+                .map_err(|error| Violation(format!("driver: an honest message is refused: {error}")))?
         };
         let message = Arc::new(verified);
         send(self, Wire::Consensus(Arc::clone(&message)));

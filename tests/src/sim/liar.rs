@@ -2,8 +2,8 @@
 //! (R24). Whoever recomputes the anchor does not care, and whoever verifies the message refuses it (R25).
 
 use super::world::World;
-use quorate_consensus::Unsigned;
 use quorate_consensus::message::KeyCertificate;
+use quorate_consensus::{Message, Unsigned};
 
 impl World {
     /// What a node signs instead. Where messages are verified nobody would take it.
@@ -17,5 +17,13 @@ impl World {
             self.fired("lying primary");
         }
         unsigned
+    }
+
+    /// What nobody verifies where hashes stand for signatures, whoever passes it on: the NewViews of such a
+    /// primary, and what a core with a mistake says. The other cores alone must bear the first, and the checker
+    /// see what follows from the second.
+    pub(super) const fn is_taken_unverified(&self, message: &Message) -> bool {
+        let lie = self.liar.is_some() && matches!(message, Message::NewView(_));
+        !self.settings.verify && (lie || self.settings.mutation.is_some())
     }
 }

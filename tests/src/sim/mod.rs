@@ -26,7 +26,7 @@
 //! | `votes.rs` | the vote journal |
 //! | `executor.rs` | ledger and pool, and the jobs that wait for them |
 //! | `node.rs` | one node: its process, what is left when that ends, what is wrong with it |
-//! | `signing.rs` | real signatures, or keyed hashes in their place |
+//! | `signing.rs` | real signatures, or keyed hashes in their place; how they are verified |
 //! | `clients.rs` | accounts and who submits transactions, again and again until they are committed |
 //! | `setup.rs` | a run before it starts |
 //! | `world.rs` | the clock and the queue of events: safety phase, healing, liveness phase |

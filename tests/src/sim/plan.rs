@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 const HOUR_MS: i64 = 3_600_000;
 /// How much too fast or too slow a clock is at most, millionths.
 const DRIFT_MAX: u64 = 10_000;
+/// Percent of the runs that have liars.
+const LIARS_PERCENT: u64 = 50;
+/// Percent of those in which as many lie as may.
+const ALL_LIE_PERCENT: u64 = 70;
+/// Percent of the others that may be faulty and are.
+const LOST_PERCENT: u64 = 60;
 /// Every run gets so high, however few transactions wait: the last set change is below it.
 pub(super) const LAST_CHANGE_MAX: u64 = 26;
 
@@ -78,34 +84,45 @@ impl Plan {
         plan
     }
 
-    /// Nodes that are silent, or lose their disk: at most `f` together.
+    /// Validators that lie in half of the runs, and nodes that are silent or lose their disk: at most `f` together.
     fn add_faulty(&mut self, random: &mut Random, n: usize, f: usize) {
-        if !random.chance(50) || !self.changes.is_empty() && random.chance(50) {
-            return;
+        let mut nodes: Vec<usize> = (0..n + self.spares).collect();
+        let mut left = f;
+        if random.chance(LIARS_PERCENT) {
+            // With all of them the others need each other.
+            let count = if random.chance(ALL_LIE_PERCENT) { f } else { random.between(1, f as u64) as usize };
+            for _ in 0..count {
+                let node = nodes.swap_remove(random.below(nodes.len() as u64) as usize);
+                let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
+                self.byzantine.push((node, kind));
+            }
+            left -= count;
         }
-        let first = random.below(n as u64) as usize;
-        for node in (first..first + random.between(1, f as u64) as usize).map(|node| node % n) {
-            let at = random.between(500, self.heal_ms - 1_000);
-            let down_ms = random.between(10, 900);
-            match random.below(23) {
-                0..=2 => self.silent.push(node),
-                3..=5 => self.faults.push((at, Fault::LostChain { node, down_ms })),
-                6..=8 => self.faults.push((at, Fault::Wipe { node, down_ms })),
-                9..=11 => {
-                    let wiped = random.chance(50);
-                    self.faults.push((at, Fault::BitFlip { node, wiped, down_ms }));
-                }
-                12..=19 => {
-                    let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
-                    self.byzantine.push((node, kind));
-                }
-                _ => {
-                    let copied = random.between(100, at - 100);
-                    self.faults.push((copied, Fault::Backup { node }));
-                    self.faults.push((at, Fault::OldDisk { node, down_ms }));
-                }
+        nodes.retain(|node| *node < n);
+        for _ in 0..left.min(nodes.len()) {
+            let node = nodes.swap_remove(random.below(nodes.len() as u64) as usize);
+            if random.chance(LOST_PERCENT) {
+                self.lose(random, node);
             }
         }
+    }
+
+    /// A node is silent, or loses its disk.
+    fn lose(&mut self, random: &mut Random, node: usize) {
+        let at = random.between(500, self.heal_ms - 1_000);
+        let down_ms = random.between(10, 900);
+        let fault = match random.below(5) {
+            0 => return self.silent.push(node),
+            1 => Fault::LostChain { node, down_ms },
+            2 => Fault::Wipe { node, down_ms },
+            3 => Fault::BitFlip { node, wiped: random.chance(50), down_ms },
+            _ => {
+                let copied = random.between(100, at - 100);
+                self.faults.push((copied, Fault::Backup { node }));
+                Fault::OldDisk { node, down_ms }
+            }
+        };
+        self.faults.push((at, fault));
     }
 
     fn add_clocks(&mut self, random: &mut Random, nodes: usize, f: usize) {
@@ -123,7 +140,7 @@ impl Plan {
     }
 
     /// One to three changes: each rotates a key, removes a validator or adds one, or several of these.
-    fn add_changes(&mut self, random: &mut Random, n: usize) {
+    pub(super) fn add_changes(&mut self, random: &mut Random, n: usize) {
         let count = random.between(1, 3);
         let mut seated: Vec<usize> = (0..n).collect();
         let mut height = 0;

@@ -4,7 +4,7 @@ use super::clients::CHAIN;
 use quorate_chain::codec::List;
 use quorate_chain::validator::fixture::{consensus_key, validator_set};
 use quorate_chain::validator::{Ready, SetChange, SignedReady, VALIDATORS_MAX, Validator, ValidatorSet};
-use quorate_chain::{Epoch, Height, ResultHash, ValidatorIndex};
+use quorate_chain::{Epoch, Height, PublicKey, ResultHash, ValidatorIndex};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
@@ -38,13 +38,23 @@ fn candidates() -> &'static [Validator] {
     ALL.get_or_init(|| validator_set(VALIDATORS_MAX as u16)).validators()
 }
 
+/// Numbers of keys: one for each node at first, and for each change one more.
+const KEYS_MAX: usize = 4 * VALIDATORS_MAX;
+
+/// The public key of a number, made once for all runs of a process.
+pub(super) fn public_key(number: u16) -> PublicKey {
+    static ALL: OnceLock<Vec<PublicKey>> = OnceLock::new();
+    ALL.get_or_init(|| (0..KEYS_MAX as u16).map(|number| consensus_key(number).public()).collect())
+        [usize::from(number)]
+}
+
 fn set_of(seats: &[Seat]) -> Arc<ValidatorSet> {
     let validators = seats.iter().map(|(node, key)| {
         let seat = candidates()[*node].clone();
         if usize::from(*key) == *node {
             return seat;
         }
-        Validator { consensus: consensus_key(*key).public(), ..seat }
+        Validator { consensus: public_key(*key), ..seat }
     });
     let set = ValidatorSet::new(validators.collect());
     assert!(set.is_ok(), "the fixture's keys are sound, and a new number is a new key");

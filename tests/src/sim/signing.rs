@@ -1,15 +1,19 @@
-//! Signatures of the simulated validators: the real ones, or keyed hashes in their place, for speed. Both
-//! follow from key and payload alone.
+//! Signatures of the simulated validators: the real ones, or hashes in their place, for speed. Both follow from
+//! key and payload alone, cover the same bytes, and are verified by the same functions of chain and core.
 
 use super::clients::CHAIN;
-use quorate_chain::codec::encode;
-use quorate_chain::crypto::SecretKey;
+use super::roster::public_key;
+use quorate_chain::crypto::{Domain, SecretKey, SignatureCheck, signed_bytes, strict};
 use quorate_chain::validator::fixture::consensus_key;
-use quorate_chain::{Signature, ValidatorIndex};
+use quorate_chain::{PublicKey, Signature, ValidatorIndex};
 use quorate_consensus::message::{NewView, Proposal, ProposalClaim, Signed, ViewChange};
 use quorate_consensus::{Message, Unsigned};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Signatures that a thread remembers.
+const HELD_MAX: usize = 50_000;
 
 /// How one node signs.
 pub(super) struct Signer {
@@ -18,8 +22,45 @@ pub(super) struct Signer {
     keys: BTreeMap<u16, SecretKey>,
 }
 
-/// A seat and the number of its key, for keyed hashes.
-struct Stamp(ValidatorIndex, u16);
+/// A seat and its key, for hashes: whoever has none of its own could make them too, but nobody here does.
+struct Stamp(ValidatorIndex, PublicKey);
+
+fn stamp(key: PublicKey, bytes: &[u8]) -> Signature {
+    let mut signature = [0; 64];
+    blake3::Hasher::new().update(&key.0).update(bytes).finalize_xof().fill(&mut signature);
+    Signature(signature)
+}
+
+fn is_stamp(key: PublicKey, bytes: &[u8], signature: &Signature) -> bool {
+    stamp(key, bytes) == *signature
+}
+
+/// How signatures are verified where they are real, or hashes.
+pub(super) const fn check(real: bool) -> SignatureCheck {
+    if real { is_strict } else { is_stamp }
+}
+
+thread_local! {
+    /// Signatures that hold.
+    static HELD: RefCell<BTreeSet<[u8; 32]>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// A node's check. All that a thread verifies again it has verified once: a certificate's signatures came as
+/// votes before.
+fn is_strict(key: PublicKey, bytes: &[u8], signature: &Signature) -> bool {
+    let mut hasher = blake3::Hasher::new();
+    let one = *hasher.update(&key.0).update(&signature.0).update(bytes).finalize().as_bytes();
+    HELD.with_borrow_mut(|held| {
+        if held.contains(&one) {
+            return true;
+        }
+        let holds = strict(key, bytes, signature);
+        if held.len() >= HELD_MAX {
+            held.clear();
+        }
+        holds && held.insert(one)
+    })
+}
 
 impl Signer {
     pub(super) const fn new(real: bool) -> Self {
@@ -32,21 +73,17 @@ impl Signer {
             let key = self.keys.entry(key).or_insert_with(|| consensus_key(key));
             return unsigned.sign(CHAIN, seat, key);
         }
-        Stamp(seat, key).message(unsigned)
+        Stamp(seat, public_key(key)).message(unsigned)
     }
 }
 
 impl Stamp {
-    fn hash<T: borsh::BorshSerialize>(&self, kind: u8, payload: &T) -> Signature {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[kind]).update(&self.1.to_le_bytes()).update(&encode(payload));
-        let mut bytes = [0; 64];
-        hasher.finalize_xof().fill(&mut bytes);
-        Signature(bytes)
+    fn hash<T: borsh::BorshSerialize>(&self, domain: Domain, payload: &T) -> Signature {
+        stamp(self.1, &signed_bytes(domain, CHAIN, payload))
     }
 
-    fn signed<T: borsh::BorshSerialize>(&self, kind: u8, payload: T) -> Signed<T> {
-        let signature = self.hash(kind, &payload);
+    fn signed<T: borsh::BorshSerialize>(&self, domain: Domain, payload: T) -> Signed<T> {
+        let signature = self.hash(domain, &payload);
         Signed { payload, signer: self.0, signature }
     }
 
@@ -54,24 +91,64 @@ impl Stamp {
         match unsigned {
             Unsigned::Proposal(epoch, view, block) => {
                 let claim = ProposalClaim { epoch, view, height: block.height(), block: block.hash() };
-                let signature = self.hash(1, &claim);
+                let signature = self.hash(Domain::Proposal, &claim);
                 Message::Proposal(Arc::new(Proposal { epoch, view, block, signature }))
             }
-            Unsigned::Prepare(vote) => Message::Prepare(self.signed(2, vote)),
-            Unsigned::Commit(vote) => Message::Commit(self.signed(3, vote)),
-            Unsigned::Ask(ask) => Message::Ask(self.signed(4, ask)),
+            Unsigned::Prepare(vote) => Message::Prepare(self.signed(Domain::Prepare, vote)),
+            Unsigned::Commit(vote) => Message::Commit(self.signed(Domain::Commit, vote)),
+            Unsigned::Ask(ask) => Message::Ask(self.signed(Domain::Ask, ask)),
             Unsigned::ViewChange(claims, committed, prepared) => {
-                let claims = self.signed(5, claims);
+                let claims = self.signed(Domain::ViewChange, claims);
                 Message::ViewChange(Arc::new(ViewChange { claims, committed, prepared }))
             }
             Unsigned::NewView(contents) => {
-                let signature = self.hash(6, &contents);
+                let signature = self.hash(Domain::NewView, &contents);
                 Message::NewView(Arc::new(NewView { contents, signature }))
             }
-            Unsigned::Status(status) => Message::Status(self.signed(7, status)),
-            Unsigned::Suspect(suspect) => Message::Suspect(self.signed(8, suspect)),
-            Unsigned::Recall(recall) => Message::Recall(self.signed(9, recall)),
-            Unsigned::Newest(newest) => Message::Newest(Arc::new(self.signed(10, *newest))),
+            Unsigned::Status(status) => Message::Status(self.signed(Domain::Status, status)),
+            Unsigned::Suspect(suspect) => Message::Suspect(self.signed(Domain::Suspect, suspect)),
+            Unsigned::Recall(recall) => Message::Recall(self.signed(Domain::Recall, recall)),
+            Unsigned::Newest(newest) => Message::Newest(Arc::new(self.signed(Domain::Newest, *newest))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_chain::certificate::PrepareVote;
+    use quorate_chain::validator::fixture::validator_set;
+    use quorate_chain::{BlockHash, Epoch, Height, ResultHash, View};
+    use quorate_consensus::EpochContext;
+    use quorate_consensus::message::verify_by;
+
+    #[test]
+    fn a_hash_holds_for_one_key_and_payload_as_a_signature_does() {
+        let context = EpochContext {
+            chain: CHAIN,
+            epoch: Epoch(0),
+            set: Arc::new(validator_set(4)),
+            start_height: Height(0),
+            start_block: CHAIN.genesis_block(),
+            start_result: ResultHash([0; 32]),
+        };
+        let vote =
+            PrepareVote { epoch: Epoch(0), view: View(2), height: Height(3), block: BlockHash([7; 32]) };
+        for real in [false, true] {
+            let holds = |message| verify_by(message, &context, check(real)).is_ok();
+            let Message::Prepare(right) =
+                Signer::new(real).sign((ValidatorIndex(1), 1), Unsigned::Prepare(vote))
+            else {
+                unreachable!("a Prepare becomes one")
+            };
+            // The second time it is remembered.
+            assert!(holds(Message::Prepare(right.clone())) && holds(Message::Prepare(right.clone())));
+            let mut broken = right.clone();
+            broken.signature.0[7] ^= 1;
+            assert!(!holds(Message::Prepare(broken)));
+            assert!(!holds(Message::Prepare(Signed { signer: ValidatorIndex(2), ..right.clone() })));
+            let payload = PrepareVote { height: Height(4), ..vote };
+            assert!(!holds(Message::Prepare(Signed { payload, ..right })));
         }
     }
 }

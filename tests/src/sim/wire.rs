@@ -4,10 +4,12 @@ use super::byzantine::Fate;
 use super::chart::Mark;
 use super::checker::Violation;
 use super::gap::Loss;
+use super::signing::check;
 use super::world::{Event, World};
 use quorate_chain::ledger::CommittedBlock;
-use quorate_chain::{BlockHash, Height, Transaction, View};
-use quorate_consensus::{Input, Message, Peer, Pending, SealedBlock, Verified};
+use quorate_chain::{Block, BlockHash, Height, Transaction, View};
+use quorate_consensus::fetched;
+use quorate_consensus::{Input, Message, Peer, Pending, Verified};
 use std::sync::Arc;
 
 /// Blocks of one answer to a node that catches up.
@@ -23,14 +25,22 @@ pub(super) const FOLLOW_MS: u64 = 200;
 const NOTICED_PERCENT: u64 = 60;
 const NOTICED_WITHIN_MS: u64 = 100;
 
+/// An answer. The network knows which question it belongs to.
+#[derive(Clone)]
+pub(super) struct Answer<Q, A> {
+    pub(super) asked: Q,
+    pub(super) found: A,
+}
+
 #[derive(Clone)]
 pub(super) enum Wire {
     /// Verified when it was sent, against the epoch that it is of: one check does for all receivers.
     Consensus(Arc<Verified<Message>>),
     WantBody(BlockHash),
-    Body(SealedBlock),
+    Body(Answer<BlockHash, Arc<Block>>),
+    /// Above this height.
     WantBlocks(Height),
-    Blocks(Vec<Arc<CommittedBlock>>),
+    Blocks(Answer<Height, Vec<Arc<CommittedBlock>>>),
     Transactions(Arc<[Transaction]>),
     /// No message: the sender's end of the wire is new, or gone, as the receiver notices by itself.
     Connected,
@@ -43,6 +53,11 @@ impl World {
         match self.fate(from, to, &wire) {
             Fate::Pass => self.put(from, to, wire),
             Fate::Drop => {}
+            Fate::Instead(wire) => {
+                if let Some(wire) = self.as_received(wire) {
+                    self.put(from, to, wire);
+                }
+            }
             Fate::Delay(ms) => {
                 for to in self.of_twins(from, to).into_iter().flatten() {
                     self.after(ms, Event::Deliver { from, to, wire: wire.clone() });
@@ -112,23 +127,34 @@ impl World {
             Wire::WantBody(hash) => {
                 let body = self.nodes[to].executor().map(|executor| executor.body(hash));
                 match body {
-                    Some(Ok(Some(body))) => self.send(to, from, Wire::Body(body)),
+                    Some(Ok(Some(body))) => {
+                        let found = Arc::clone(body.block());
+                        self.send(to, from, Wire::Body(Answer { asked: hash, found }));
+                    }
                     Some(Err(error)) => return self.storage_failed(to, &error),
                     _ => {}
                 }
                 Ok(())
             }
-            Wire::Body(body) => self.step(to, Input::Block(body)),
+            Wire::Body(Answer { asked, found }) => match fetched::body(Arc::unwrap_or_clone(found), asked) {
+                Some(body) => self.step(to, Input::Block(body)),
+                None => {
+                    self.answer_refused(from, to, "another body");
+                    Ok(())
+                }
+            },
             Wire::WantBlocks(above) => {
                 let blocks = self.nodes[to].executor().map(|one| one.blocks(above, SYNC_BLOCKS_MAX));
                 match blocks {
-                    Some(Ok(some)) if !some.is_empty() => self.send(to, from, Wire::Blocks(some)),
+                    Some(Ok(found)) if !found.is_empty() => {
+                        self.send(to, from, Wire::Blocks(Answer { asked: above, found }));
+                    }
                     Some(Err(error)) => return self.storage_failed(to, &error),
                     _ => {}
                 }
                 Ok(())
             }
-            Wire::Blocks(blocks) => self.take_blocks(from, to, &blocks),
+            Wire::Blocks(blocks) => self.take_blocks(from, to, blocks),
             Wire::Transactions(transactions) => self.submit(to, &transactions),
             Wire::Connected | Wire::Disconnected => {
                 let Some(peer) = self.own_seat(from, self.epoch(to)) else {
@@ -150,25 +176,39 @@ impl World {
         }
     }
 
-    /// Blocks of the node's epoch go to the core; those of later ones are asked for again when it gets there.
+    /// Blocks of the node's epoch go to the core if they prove themselves, by the function that a node has for
+    /// it; those of later epochs are asked for again when it gets there. Else somebody else is asked.
     fn take_blocks(
         &mut self,
         from: usize,
         to: usize,
-        blocks: &[Arc<CommittedBlock>],
+        Answer { asked, found }: Answer<Height, Vec<Arc<CommittedBlock>>>,
     ) -> Result<(), Violation> {
-        for committed in blocks {
-            let Some(replica) = self.nodes[to].replica() else { return Ok(()) };
-            if committed.certificate.epoch != replica.epoch() {
+        let context = &self.contexts[self.epoch(to).0 as usize];
+        let claimed = found.iter().map(|one| (one.block.clone(), one.path.clone(), one.certificate.clone()));
+        let holds = check(self.settings.verify);
+        let blocks = match fetched::certified_by(claimed, asked.next(), context, holds) {
+            Ok(blocks) => blocks,
+            Err(unproven) => {
+                self.answer_refused(from, to, &unproven.to_string());
+                let others: Vec<_> = self.validators(to).into_iter().filter(|one| *one != from).collect();
+                if !others.is_empty() {
+                    let other = others[self.random.below(others.len() as u64) as usize];
+                    let above = self.nodes[to].height();
+                    self.send(to, other, Wire::WantBlocks(above));
+                }
+                return Ok(());
+            }
+        };
+        let start = self.nodes[to].start;
+        for (block, certificate) in blocks {
+            if self.nodes[to].start != start || certificate.get().epoch != self.epoch(to) {
                 break;
             }
-            if let Some(block) = SealedBlock::new(committed.block.clone()) {
-                let certificate = Verified::vouched(committed.certificate.clone());
-                self.step(to, Input::Certified { block, certificate })?;
-            }
+            self.step(to, Input::Certified { block, certificate })?;
         }
         let follows = self.nodes[to].replica().is_some_and(|replica| replica.seat().is_none());
-        if let Some(last) = blocks.last().filter(|_| follows && blocks.len() == SYNC_BLOCKS_MAX) {
+        if let Some(last) = found.last().filter(|_| follows && found.len() == SYNC_BLOCKS_MAX) {
             self.send(to, from, Wire::WantBlocks(last.block.header.height));
         }
         Ok(())

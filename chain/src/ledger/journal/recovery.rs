@@ -279,7 +279,9 @@ impl Tail<'_> {
         while at < self.segment.bytes {
             let count = (self.segment.bytes - at).min(chunk.len() as u64) as usize;
             read_exact_at(self.file, at, &mut chunk[..count]).map_err(Error::io("read", &self.path))?;
-            if let Some(last) = chunk[..count].iter().rposition(|byte| *byte != 0) {
+            if !is_zero(&chunk[..count])
+                && let Some(last) = chunk[..count].iter().rposition(|byte| *byte != 0)
+            {
                 end = at + last as u64 + 1;
             }
             at += count as u64;

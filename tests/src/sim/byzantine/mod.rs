@@ -28,6 +28,7 @@ mod silent;
 mod slow_primary;
 mod stage;
 mod stale_replayer;
+mod sync_liar;
 mod timestamp_cheat;
 mod twins;
 mod view_liar;
@@ -72,11 +73,13 @@ pub enum Kind {
     BlockStuffer,
     /// It proposes times in the past and in the future.
     TimestampCheat,
+    /// It answers fetches with something else than what was asked for, or with forged proof.
+    SyncLiar,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Equivocator,
         Self::DoubleVoter,
         Self::Silent,
@@ -91,6 +94,7 @@ impl Kind {
         Self::Mutator,
         Self::BlockStuffer,
         Self::TimestampCheat,
+        Self::SyncLiar,
     ];
 
     /// What is counted when it does it.
@@ -111,6 +115,7 @@ impl Kind {
             Self::Mutator => "byzantine: off by one",
             Self::BlockStuffer => "byzantine: stuffed block",
             Self::TimestampCheat => "byzantine: wrong time",
+            Self::SyncLiar => "byzantine: forged answer",
         }
     }
 
@@ -130,12 +135,12 @@ impl Kind {
             Self::Mutator => Box::new(mutator::Mutator),
             Self::BlockStuffer => Box::new(block_stuffer::BlockStuffer::default()),
             Self::TimestampCheat => Box::new(timestamp_cheat::TimestampCheat),
+            Self::SyncLiar => Box::new(sync_liar::SyncLiar),
         }
     }
 }
 
 /// What becomes of something that the core of a Byzantine validator sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It goes.
     Pass,
@@ -143,6 +148,8 @@ pub(super) enum Fate {
     Drop,
     /// It goes so many milliseconds later.
     Delay(u64),
+    /// Something else goes.
+    Instead(Wire),
 }
 
 /// Something to say beside what the core says.
@@ -165,6 +172,11 @@ pub(super) trait Fixture {
     /// Of what the core sends to a node.
     fn fate(&mut self, _: &mut Scene<'_>, _to: usize, _: &Wire) -> Fate {
         Fate::Pass
+    }
+
+    /// What it signs instead of what its core wants to; the core hears that it was this.
+    fn signs(&mut self, _: &mut Scene<'_>, unsigned: Unsigned) -> Unsigned {
+        unsigned
     }
 
     /// Beside something that the core says.

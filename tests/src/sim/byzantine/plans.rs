@@ -7,7 +7,7 @@ use crate::sim::random::Random;
 use crate::sim::scenario::Scenario;
 
 /// A scenario for each kind, and one for coalitions.
-pub(in super::super) const SCENARIOS: [Scenario; 15] = [
+pub(in super::super) const SCENARIOS: [Scenario; 16] = [
     Scenario {
         name: "byzantine-equivocator",
         about: "different blocks for different halves",
@@ -30,23 +30,30 @@ pub(in super::super) const SCENARIOS: [Scenario; 15] = [
         about: "times in the past and the future",
         plan: alone::<13>,
     },
+    Scenario { name: "byzantine-sync-liar", about: "forged answers to fetches", plan: alone::<14> },
     Scenario { name: "byzantine-coalition", about: "f validators of different kinds", plan: coalition },
 ];
 
+/// Percent of the runs in which the set changes: a liar may then lose its seat, or get another key.
+const CHANGES_PERCENT: u64 = 33;
+
 /// One to f validators of one kind.
-fn alone<const KIND: usize>(random: &mut Random, n: usize, f: usize) -> Plan {
-    let count = random.between(1, f as u64) as usize;
+fn alone<const KIND: usize>(random: &mut Random, n: usize, _: usize) -> Plan {
+    let plan = disturbed(random, n);
+    let count = random.between(1, plan.least_f(n) as u64) as usize;
     let first = random.below(n as u64) as usize;
     let byzantine = (first..first + count).map(|node| (node % n, Kind::ALL[KIND])).collect();
-    Plan { byzantine, ..disturbed(random, n) }
+    Plan { byzantine, ..plan }
 }
 
 /// f validators, each of another kind.
-fn coalition(random: &mut Random, n: usize, f: usize) -> Plan {
+fn coalition(random: &mut Random, n: usize, _: usize) -> Plan {
+    let plan = disturbed(random, n);
+    let f = plan.least_f(n);
     let (first, kind) = (random.below(n as u64) as usize, random.below(Kind::ALL.len() as u64) as usize);
     let step = 1 + random.below(Kind::ALL.len() as u64 / f as u64) as usize;
     let one = |i: usize| ((first + i) % n, Kind::ALL[(kind + i * step) % Kind::ALL.len()]);
-    Plan { byzantine: (0..f).map(one).collect(), ..disturbed(random, n) }
+    Plan { byzantine: (0..f).map(one).collect(), ..plan }
 }
 
 /// Enough that views change while heights are in flight.
@@ -61,5 +68,9 @@ fn disturbed(random: &mut Random, n: usize) -> Plan {
         faults.push((at + random.below(900), Fault::Partition { side, one_way, for_ms }));
     }
     faults.sort_by_key(|(at, _)| *at);
-    Plan { faults, heal_ms: 6_500, one_disk: random.chance(50), ..Plan::default() }
+    let mut plan = Plan { faults, heal_ms: 6_500, one_disk: random.chance(50), ..Plan::default() };
+    if random.chance(CHANGES_PERCENT) {
+        plan.add_changes(random, n);
+    }
+    plan
 }

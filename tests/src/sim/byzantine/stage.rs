@@ -4,15 +4,18 @@ use super::scene::Scene;
 use super::{Content, Fate, Fixture, Kind, Letter};
 use crate::sim::chart::Mark;
 use crate::sim::checker::Violation;
+use crate::sim::signing::check;
 use crate::sim::wire::Wire;
 use crate::sim::world::{Event, World};
 use quorate_chain::{Epoch, ValidatorIndex};
-use quorate_consensus::message::verify;
-use quorate_consensus::{Message, Verified};
+use quorate_consensus::message::verify_by;
+use quorate_consensus::{Message, Unsigned, Verified};
 use std::sync::Arc;
 
 /// How often a Byzantine validator speaks up by itself, milliseconds.
 pub(in super::super) const LIE_EVERY_MS: u64 = 120;
+/// Answers that did not prove themselves, for counting.
+const REFUSED_ANSWER: &str = "byzantine: refused answer";
 /// What verification refused, for counting.
 const REFUSED: &str = "byzantine: refused by verification";
 
@@ -101,6 +104,36 @@ impl World {
         self.ask_liar(from, |fixture, scene| fixture.fate(scene, to, wire)).unwrap_or(Fate::Pass)
     }
 
+    /// What a Byzantine node signs instead of what its core wants to.
+    pub(in super::super) fn liar_signs(&mut self, node: usize, unsigned: Unsigned) -> Unsigned {
+        if !self.is_byzantine(node) {
+            return unsigned;
+        }
+        let meant = unsigned.clone();
+        self.ask_liar(node, |fixture, scene| fixture.signs(scene, unsigned)).unwrap_or(meant)
+    }
+
+    /// What somebody would get of what a liar has made; `None` if verification would refuse it.
+    pub(in super::super) fn as_received(&mut self, wire: Wire) -> Option<Wire> {
+        let Wire::Consensus(message) = wire else { return Some(wire) };
+        let message = Arc::unwrap_or_clone(message).into_inner();
+        let context = self.contexts.get(message.epoch().0 as usize)?;
+        let verified = verify_by(message, context, check(self.settings.verify));
+        if verified.is_err() {
+            self.fired(REFUSED);
+        }
+        verified.ok().map(|message| Wire::Consensus(Arc::new(message)))
+    }
+
+    /// What was asked for came from somebody and does not prove itself.
+    pub(in super::super) fn answer_refused(&mut self, from: usize, to: usize, why: &str) {
+        self.note(Mark::At(to), || format!("refuses the answer of {from}: {why}"));
+        // An honest one may answer too late, when the epoch has ended.
+        if self.is_byzantine(from) {
+            self.fired(REFUSED_ANSWER);
+        }
+    }
+
     /// A Byzantine node's core has said something.
     pub(in super::super) fn liar_says(&mut self, node: usize, message: &Message) -> Result<(), Violation> {
         if !self.is_byzantine(node) {
@@ -144,31 +177,14 @@ impl World {
             let identity = self.identity(node);
             let Some(seat) = self.roster.seat(epoch, identity) else { continue };
             let signer = &mut self.nodes[node].signer;
-            let (message, refused) = match what {
-                Content::Known(message) => (message, false),
-                Content::Own(unsigned) => {
-                    let message = signer.sign(seat, unsigned);
-                    let refused = self.speaks_for_another(node, &message);
-                    (message, refused)
-                }
-                Content::Broken(unsigned) => (break_signature(signer.sign(seat, unsigned)), true),
+            let message = match what {
+                Content::Known(message) => message,
+                Content::Own(unsigned) => signer.sign(seat, unsigned),
+                Content::Broken(unsigned) => break_signature(signer.sign(seat, unsigned)),
             };
-            // Keyed hashes are not verified; everybody would refuse it.
-            if refused && !self.settings.verify {
-                self.fired(REFUSED);
-                continue;
-            }
             self.post_one(node, &to, message)?;
         }
         Ok(())
-    }
-
-    /// Whether it is signed with a node's key, but a message of the primary of a view that it does not lead.
-    fn speaks_for_another(&self, node: usize, message: &Message) -> bool {
-        let context = self.contexts.get(message.epoch().0 as usize);
-        let signer = context.and_then(|context| message.signer(context));
-        let by_primary = matches!(message, Message::Proposal(_) | Message::NewView(_));
-        by_primary && signer.is_some() && signer != self.own_seat(node, message.epoch())
     }
 
     fn post_one(&mut self, node: usize, to: &[usize], message: Message) -> Result<(), Violation> {
@@ -184,22 +200,16 @@ impl World {
         if message.is_first_hand() && signer != own {
             return Ok(());
         }
-        let message = if self.settings.verify {
-            match verify(message, &context) {
-                Ok(verified) => verified.into_inner(),
-                Err(_) => {
-                    self.fired(REFUSED);
-                    return Ok(());
-                }
-            }
-        } else {
-            message
+        let Ok(verified) = verify_by(message, &context, check(self.settings.verify)) else {
+            self.fired(REFUSED);
+            return Ok(());
         };
+        let message = verified.get();
         if let Some(seat) = signer.filter(|signer| Some(*signer) == own) {
-            self.checker.signed(seat, &message, false)?;
+            self.checker.signed(seat, message, false)?;
         }
-        self.library.learn(node, &message);
-        let wire = Wire::Consensus(Arc::new(Verified::vouched(message)));
+        self.library.learn(node, message);
+        let wire = Wire::Consensus(Arc::new(verified));
         self.note(Mark::At(node), || format!("lies: {}", wire.describe()));
         for to in to {
             self.put(node, *to, wire.clone());

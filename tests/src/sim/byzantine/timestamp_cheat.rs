@@ -1,37 +1,37 @@
-//! Proposes times before the parent's, just after it, at the edge of what is allowed, and an hour ahead.
+//! Proposes times before the parent's, just after it, at the edge of what is allowed, and an hour ahead. Its core
+//! believes that it wanted these, so that it goes on from them.
 
+use super::Fixture;
 use super::scene::Scene;
-use super::{Fate, Fixture, Letter, own};
 use crate::sim::node::MAX_AHEAD_MS;
-use crate::sim::wire::Wire;
-use quorate_consensus::{Message, Unsigned};
+use quorate_consensus::Unsigned;
 
 const HOUR_MS: u64 = 3_600_000;
 
 pub(super) struct TimestampCheat;
 
 impl Fixture for TimestampCheat {
-    fn fate(&mut self, _: &mut Scene<'_>, _: usize, wire: &Wire) -> Fate {
-        let Wire::Consensus(message) = wire else { return Fate::Pass };
-        if matches!(message.get(), Message::Proposal(_)) { Fate::Drop } else { Fate::Pass }
-    }
-
-    fn says(&mut self, scene: &mut Scene<'_>, message: &Message) -> Vec<Letter> {
-        let Message::Proposal(proposal) = message else { return Vec::new() };
-        let header = proposal.block.header();
-        let parent = scene.library.block(header.parent);
-        let parent_ms = parent.map_or(header.timestamp_ms.0 - 1, |block| block.header().timestamp_ms.0);
-        let time = match scene.random.below(7) {
+    fn signs(&mut self, scene: &mut Scene<'_>, unsigned: Unsigned) -> Unsigned {
+        let Unsigned::Proposal(epoch, view, block) = unsigned else { return unsigned };
+        let right_ms = block.header().timestamp_ms.0;
+        let parent = scene.library.block(block.header().parent);
+        let parent_ms = parent.map_or(right_ms - 1, |block| block.header().timestamp_ms.0);
+        // Mostly what is valid: else it would lead for one time-out only.
+        let time = match scene.random.below(24) {
             0 => parent_ms.saturating_sub(HOUR_MS),
             1 => parent_ms,
-            2 => parent_ms + 1,
-            3 => scene.clock_ms + MAX_AHEAD_MS,
-            4 => scene.clock_ms + HOUR_MS,
-            _ => header.timestamp_ms.0,
+            2 => scene.clock_ms + HOUR_MS,
+            3..=11 => parent_ms + 1,
+            12..=20 => scene.clock_ms + MAX_AHEAD_MS,
+            _ => right_ms,
         };
-        scene.lies += u64::from(time != header.timestamp_ms.0);
-        let transactions = proposal.block.block().transactions.to_vec();
-        let Some(block) = scene.sibling(&proposal.block, time, transactions) else { return Vec::new() };
-        vec![own(scene.honest(), Unsigned::Proposal(proposal.epoch, proposal.view, block))]
+        let transactions = block.block().transactions.to_vec();
+        match scene.sibling(&block, time, transactions).filter(|_| time != right_ms) {
+            Some(other) => {
+                scene.lies += 1;
+                Unsigned::Proposal(epoch, view, other)
+            }
+            None => Unsigned::Proposal(epoch, view, block),
+        }
     }
 }

@@ -16,7 +16,9 @@ use std::sync::Arc;
 /// Percent of the views that it leads whose first NewView it keeps for later.
 const HOARDED_PERCENT: u64 = 25;
 /// Percent of the moments at which it signs a NewView that is late.
-const LATE_PERCENT: u64 = 30;
+const LATE_PERCENT: u64 = 60;
+/// Percent of the late ones that all hear, those too that are in the view.
+const HEARD_PERCENT: u64 = 50;
 /// How many views back it remembers.
 const VIEWS_MAX: u64 = 4;
 /// Every so many views its votes are for itself.
@@ -86,7 +88,7 @@ impl Led {
     /// Signs the next NewView of its view, for one half, and votes for the anchor there. The second one has
     /// another anchor, or, when it is `late`, other ViewChanges at least.
     fn next(&mut self, scene: &mut Scene<'_>, view: View, late: bool) -> Vec<Letter> {
-        let Some(half) = scene.halves(view.0).into_iter().nth(self.said.len()) else { return Vec::new() };
+        let Some(mut half) = scene.halves(view.0).into_iter().nth(self.said.len()) else { return Vec::new() };
         let is_new = |new_view: &NewViewContents| {
             let same = |said: &NewViewContents| {
                 if late { said == new_view } else { said.anchor() == new_view.anchor() }
@@ -95,6 +97,9 @@ impl Led {
         };
         let Some(new_view) = extremes(scene, view).into_iter().find(is_new) else { return Vec::new() };
         scene.lies += self.said.len() as u64;
+        if late && scene.random.chance(HEARD_PERCENT) {
+            half = scene.honest();
+        }
         self.said.push(new_view.clone());
         let anchor = new_view.anchor().filter(|anchor| anchor.kind == AnchorKind::Prepared);
         let mut letters = vec![own(half.clone(), Unsigned::NewView(new_view))];

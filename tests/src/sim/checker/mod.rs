@@ -8,9 +8,11 @@ mod tests;
 use super::clients::{self, CHAIN};
 use super::fault::Nodes;
 use super::roster::Roster;
+use super::signing::check;
 use crate::slot::Slot;
 use quorate_chain::certificate::{CommitVote, PrepareVote};
 use quorate_chain::codec::encode;
+use quorate_chain::crypto::SignatureCheck;
 use quorate_chain::{
     BlockHash, CommitCertificate, Epoch, Header, Height, ResultHash, TransactionId, ValidatorIndex,
     ValidatorSet, View,
@@ -38,8 +40,8 @@ struct Certified {
 pub(super) struct Checker {
     /// Validators of each epoch.
     sets: Vec<Arc<ValidatorSet>>,
-    /// Whether certificates are verified as somebody does who knows only the set.
-    verify: bool,
+    /// How somebody who knows only the set verifies certificates.
+    holds: SignatureCheck,
     signed: BTreeMap<(Epoch, ValidatorIndex, Slot), [u8; 64]>,
     /// The highest target of each seat's ViewChanges.
     left: BTreeMap<(Epoch, ValidatorIndex), View>,
@@ -83,7 +85,7 @@ impl Checker {
     pub(super) fn new(roster: &Roster, verify: bool) -> Self {
         Self {
             sets: (0..=roster.last().0).map(|epoch| Arc::clone(roster.set(Epoch(epoch)))).collect(),
-            verify,
+            holds: check(verify),
             signed: BTreeMap::new(),
             left: BTreeMap::new(),
             prepares: BTreeMap::new(),
@@ -265,9 +267,9 @@ impl Checker {
         }
         let signers = certificate.signatures.iter().fold(0, |all: Nodes, s| all | 1 << s.validator.0);
         let known = self.verified.entry(certificate.vote()).or_default();
-        if self.verify && signers & !*known != 0 {
+        if signers & !*known != 0 {
             *known |= signers;
-            let verified = certificate.verify(&set, CHAIN);
+            let verified = certificate.verify_by(&set, CHAIN, self.holds);
             return verified
                 .map_err(|error| Violation(format!("S6: certificate of height {height}: {error}")));
         }
