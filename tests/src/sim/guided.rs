@@ -13,6 +13,7 @@ use super::random::Random;
 use super::roster::SetChangePlan;
 use super::scenario::Scenario;
 use super::settings::Settings;
+use super::situations;
 
 /// Heights in flight: the more there are, the more there is to lose.
 const WINDOW: u64 = 8;
@@ -53,6 +54,9 @@ fn liars_plan(random: &mut Random, n: usize, f: usize) -> Plan {
 
 /// A plan for `n` validators of which `f` may be faulty.
 fn plan(random: &mut Random, n: usize, f: usize) -> Plan {
+    if let Some(plan) = situations::draw(random, n) {
+        return plan;
+    }
     let heal_ms = random.between(1_500, 3_500);
     let transactions = Some(random.between(16, 40) as usize);
     let mut plan = Plan { heal_ms, transactions, one_disk: random.chance(50), ..Plan::default() };
@@ -80,7 +84,7 @@ fn plan(random: &mut Random, n: usize, f: usize) -> Plan {
 
 impl Plan {
     /// From everybody and for good, unless said otherwise.
-    fn gap(&mut self, view: u64, kinds: Kinds, to: Nodes, above: u64) -> &mut Gap {
+    pub(super) fn gap(&mut self, view: u64, kinds: Kinds, to: Nodes, above: u64) -> &mut Gap {
         self.gaps.push(Gap { view, kinds, from: Nodes::MAX, to, above, late_ms: None });
         let last = self.gaps.len() - 1;
         &mut self.gaps[last]

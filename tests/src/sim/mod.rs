@@ -19,6 +19,7 @@
 //! | `gap.rs` | faults that follow a view: messages that only some get, crashes with a message |
 //! | `liar.rs` | a new primary that names a wrong certificate |
 //! | `guided.rs` `hunt.rs` | plans that look for forks; the search for each known mistake |
+//! | `situations.rs` | plans of one situation each, among those |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -65,6 +66,7 @@ mod scenario;
 mod settings;
 mod setup;
 mod signing;
+mod situations;
 mod slip;
 mod sound;
 mod storage;

@@ -336,11 +336,17 @@ impl World {
         let now = self.nodes[node].now(self.now_ms);
         let Some(process) = self.nodes[node].process.as_mut() else { return Ok(()) };
         let replica = &mut process.replica;
+        let before = (replica.epoch(), replica.view());
         let effects = replica.step(now, input);
-        self.outcome.view = self.outcome.view.max(replica.view().0);
+        let term = (replica.epoch(), replica.view());
+        self.outcome.view = self.outcome.view.max(term.1.0);
+        let anchor = (term > before).then(|| replica.anchor());
         let (timeout_ms, normal) = (replica.timeout_ms(), replica.phase() == Phase::Normal);
         if normal && self.healed.is_some() && timeout_ms > self.timeout_ms {
             self.watch_timeout(timeout_ms);
+        }
+        if let Some(anchor) = anchor.filter(|_| self.nodes[node].standing == Standing::Honest) {
+            self.checker.entered(term, &anchor)?;
         }
         self.carry_out(node, effects)?;
         self.schedule_tick(node);

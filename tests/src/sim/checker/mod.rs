@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod tests;
 
+mod theorem;
+
 use super::clients::{self, CHAIN};
 use super::fault::Nodes;
 use super::roster::Roster;
@@ -15,7 +17,7 @@ use quorate_chain::{
 };
 use quorate_consensus::message::AskCounter;
 use quorate_consensus::{Message, SealedBlock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Something that must never happen has happened; the text starts with the invariant's name.
@@ -59,6 +61,8 @@ pub(super) struct Checker {
     verified: BTreeMap<CommitVote, Nodes>,
     /// Every P that anyone could form.
     prepared: BTreeMap<(Term, Height), BlockHash>,
+    /// The anchors of each view on which an honest node started; a primary that lies may sign several.
+    anchors: BTreeMap<Term, BTreeSet<(Height, BlockHash)>>,
     /// Every C that anyone could form.
     certified: BTreeMap<Height, Certified>,
     /// Height and parent of every block that was proposed.
@@ -106,6 +110,7 @@ impl Checker {
             commits: BTreeMap::new(),
             verified: BTreeMap::new(),
             prepared: BTreeMap::new(),
+            anchors: BTreeMap::new(),
             certified: BTreeMap::new(),
             blocks: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -192,15 +197,7 @@ impl Checker {
             Some(_) => return violation(format!("S1: two P of view {view} and height {height}")),
             None => {}
         }
-        // The theorem: every P of a higher view, or a later epoch, extends whatever can be certified before.
-        let below = self.certified.iter().rev().find(|(_, c)| c.term < term);
-        match below {
-            Some((at, c)) if !self.extends(height, block, *at, c.block) => violation(format!(
-                "S1: P of view {view} at {height} does not extend the C of view {} at {at}",
-                c.term.1
-            )),
-            _ => Ok(()),
-        }
+        self.extends_lower_views(term, height, block, "P")
     }
 
     fn commit(&mut self, seat: ValidatorIndex, vote: CommitVote) -> Result<(), Violation> {
@@ -225,23 +222,7 @@ impl Checker {
             one.term = (epoch, view);
         }
         self.certified.insert(height, one);
-        let mut above = self.prepared.range(((epoch, view.next()), Height::ZERO)..);
-        if let Some((((_, w), k), _)) = above.find(|((_, k), b)| !self.extends(*k, **b, height, block)) {
-            return violation(format!(
-                "S1: P of view {w} at {k} does not extend the C of {view} at {height}"
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether the block at `height` is or descends from `ancestor` at `at`.
-    fn extends(&self, height: Height, block: BlockHash, at: Height, ancestor: BlockHash) -> bool {
-        let (mut height, mut block) = (height, block);
-        while height > at {
-            let Some((_, parent)) = self.blocks.get(&block) else { return false };
-            (height, block) = (height.previous(), *parent);
-        }
-        height == at && block == ancestor
+        self.is_extended((epoch, view), height, block)
     }
 
     /// A node has committed a block: its certificate must be of votes that were cast, of the block or of a
