@@ -61,9 +61,10 @@ fn late_commits(plan: &mut Plan, random: &mut Random, n: usize) {
     let [behind, left_out] = two(random, n);
     let depth = random.between(1, DEPTH_MAX);
     let late = all & !(1 << behind) & !(1 << left_out);
-    plan.gap(view, COMMIT, late, depth).late_ms = Some(random.between(400, 1_500));
+    plan.gap(view, COMMIT, late, depth).late_ms = Some(random.between(500, 1_000));
     plan.gap(view, COMMIT, all, depth);
     plan.gap(view, CHAIN, all, 0);
+    plan.gap(view + 1, PROPOSAL, all, 0);
     plan.gap(view + 1, PREPARE, 1 << behind, 0);
     plan.gap(view + 1, COMMIT, 1 << behind, random.between(1, 2));
     plan.gap(view + 1, COMMIT, all & !(1 << behind), 0);
