@@ -44,7 +44,7 @@ pub const fn with_liars() -> Scenario {
 /// Nobody goes for ever, so that one may lie.
 fn liars_plan(random: &mut Random, n: usize, f: usize) -> Plan {
     const KINDS: [Kind; 4] = [Kind::ViewLiar, Kind::ViewLiar, Kind::Equivocator, Kind::DoubleVoter];
-    let mut plan = plan(random, n, f);
+    let mut plan = situations::draw(random, n).unwrap_or_else(|| failing_views(random, n, f));
     plan.traps.retain(|trap| trap.down_ms.is_some());
     plan.liar = None;
     let kind = KINDS[random.below(KINDS.len() as u64) as usize];
@@ -54,9 +54,17 @@ fn liars_plan(random: &mut Random, n: usize, f: usize) -> Plan {
 
 /// A plan for `n` validators of which `f` may be faulty.
 fn plan(random: &mut Random, n: usize, f: usize) -> Plan {
-    if let Some(plan) = situations::draw(random, n) {
-        return plan;
+    let mut plan = situations::draw(random, n).unwrap_or_else(|| failing_views(random, n, f));
+    if plan.traps.iter().all(|trap| trap.down_ms.is_some()) && plan.liar.is_none() {
+        // No draw: what is drawn after it stays as it is.
+        let first = plan.heal_ms as usize;
+        plan.faults.splice(0..0, (first..first + f).map(|node| (0, Fault::AskLast { node: node % n })));
     }
+    plan
+}
+
+/// Whatever makes views fail.
+fn failing_views(random: &mut Random, n: usize, f: usize) -> Plan {
     let heal_ms = random.between(1_500, 3_500);
     let transactions = Some(random.between(16, 40) as usize);
     let mut plan = Plan { heal_ms, transactions, one_disk: random.chance(50), ..Plan::default() };

@@ -30,6 +30,7 @@
 //! | `clients.rs` | accounts and who submits transactions, again and again until they are committed |
 //! | `setup.rs` | a run before it starts |
 //! | `world.rs` | the clock and the queue of events: safety phase, healing, liveness phase |
+//! | `aftermath.rs` | what a healthy view outlives |
 //! | `effects.rs` | what becomes of a core's effects |
 //! | `jobs.rs` | what the executor and the vote journal do, and when it is durable |
 //! | `faults.rs` | faults as they happen, crashes and starts |
@@ -42,6 +43,7 @@
 //! everything that anybody signed, whether or not it arrived. Cores, ledgers, pools and journals are the real
 //! ones; network, clocks and disks are simulated.
 
+mod aftermath;
 mod byzantine;
 mod chart;
 mod checker;

@@ -93,6 +93,8 @@ pub(super) struct World {
     pub(super) library: Library,
     /// Nodes that run with one key.
     pub(super) twins: Vec<(usize, usize)>,
+    /// Who turns faulty when everything is well again.
+    pub(super) leaving: Vec<usize>,
     pub(super) one_disk: bool,
     pub(super) weather: Weather,
     pub(super) gaps: Gaps,
@@ -161,7 +163,7 @@ impl World {
             self.outcome.trace = self.chart.header();
         }
         self.schedule(plan);
-        if let Err(violation) = self.until_all_is_committed() {
+        if let Err(violation) = self.until_all_is_committed().and_then(|()| self.aftermath()) {
             self.note(Mark::All, || violation.0.clone());
             self.outcome.violation = Some(violation);
         }
@@ -226,7 +228,7 @@ impl World {
     }
 
     /// All of one height, with every submitted transaction.
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         let height = self.checker.height();
         self.up().all(|node| node.committed() == self.transactions + 1 && node.height() == height)
     }
@@ -262,7 +264,7 @@ impl World {
         self.hasher.update(&bytes);
     }
 
-    fn handle(&mut self, event: Event) -> Result<(), Violation> {
+    pub(super) fn handle(&mut self, event: Event) -> Result<(), Violation> {
         match event {
             Event::Deliver { from, to, wire } => self.deliver(from, to, wire),
             Event::Answer { node, start, answer } => self.answer(node, start, answer),

@@ -5,8 +5,10 @@
 #[cfg(test)]
 mod tests;
 
+mod complaints;
 mod theorem;
 
+use self::complaints::Complaints;
 use super::clients::{self, CHAIN};
 use super::fault::Nodes;
 use super::roster::Roster;
@@ -55,6 +57,7 @@ pub(super) struct Checker {
     signed: BTreeMap<(Epoch, ValidatorIndex, Slot), [u8; 64]>,
     /// The highest target of each seat's ViewChanges.
     left: BTreeMap<(Epoch, ValidatorIndex), View>,
+    complaints: Complaints,
     prepares: BTreeMap<PrepareVote, Nodes>,
     commits: BTreeMap<CommitVote, Nodes>,
     /// Whose signatures on a Commit have been verified; one validator's are all the same (R37).
@@ -106,6 +109,7 @@ impl Checker {
             verify,
             signed: BTreeMap::new(),
             left: BTreeMap::new(),
+            complaints: Complaints::default(),
             prepares: BTreeMap::new(),
             commits: BTreeMap::new(),
             verified: BTreeMap::new(),
@@ -127,6 +131,11 @@ impl Checker {
         self.committed.last_key_value().map_or(Height::ZERO, |(height, _)| *height)
     }
 
+    /// Who has complained of which view.
+    pub(super) const fn complaints(&self) -> &Complaints {
+        &self.complaints
+    }
+
     /// A seat has signed a message and sends it.
     pub(super) fn signed(
         &mut self,
@@ -134,6 +143,7 @@ impl Checker {
         message: &Message,
         honest: bool,
     ) -> Result<(), Violation> {
+        self.complaints.note(seat, message);
         let Some((slot, bytes)) = slot(message) else { return Ok(()) };
         if let Message::Proposal(p) = message {
             self.blocks.insert(p.block.hash(), (p.block.height(), p.block.header().parent));
