@@ -44,13 +44,15 @@ impl World {
         )))
     }
 
-    /// Submits a transaction; whether it is committed everywhere when all is calm again.
+    /// Submits a transaction to all; whether it is committed everywhere when all is calm again.
     fn commits_one_more(&mut self) -> Result<bool, Violation> {
         if self.transactions + 1 >= transactions().len() {
             return Ok(false);
         }
         self.transactions += 1;
-        self.client(self.transactions)?;
+        for node in 0..self.nodes.len() {
+            self.submit(node, &transactions()[self.transactions..=self.transactions])?;
+        }
         let until_ms = self.now_ms + CALM_MS;
         while let Some(next) = self.events.first_entry().filter(|next| next.key().0 <= until_ms) {
             let ((time_ms, _), event) = next.remove_entry();
