@@ -73,9 +73,9 @@ impl World {
         self.nodes.iter().filter(stays).filter(votes)
     }
 
-    /// The view that all but f faulty ones are in, in which they have just committed a block of one of them. A
-    /// replica may be silent only if f+1 have asked it to be, and so many suspect the primary that f more end its
-    /// view (R39).
+    /// The view that all but f faulty ones are in, in which they have just committed a block of one of them. There
+    /// is none if f+1 asks have silenced a replica (R26), or so many suspect the primary that f more asks end its
+    /// view (R39). Who is silent for any other reason is no excuse.
     fn healthy_view(&self, leaving: &[usize]) -> Option<View> {
         let quorum = self.roster.set(self.roster.last()).quorum();
         let complaints = self.checker.complaints();

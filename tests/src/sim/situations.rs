@@ -12,7 +12,7 @@ const SHARE: u64 = 12;
 const DEPTH_MAX: u64 = 3;
 
 /// A plan for `n` validators, for the share of the seeds that have one.
-pub(super) fn draw(random: &mut Random, n: usize) -> Option<Plan> {
+pub(super) fn draw(random: &Random, n: usize) -> Option<Plan> {
     // A stream of its own, so that the other seeds go on as they would without these.
     let mut aside = Random::new(random.clone().next());
     if aside.below(SHARE) > 0 {
