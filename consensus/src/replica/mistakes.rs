@@ -4,9 +4,11 @@
 #[cfg(feature = "mistakes")]
 use super::Withheld;
 #[cfg(feature = "mistakes")]
+use super::blocks::Asked;
+#[cfg(feature = "mistakes")]
 use crate::message::{Anchor, AnchorKind, Highest, KeyCertificate, NewViewContents};
 #[cfg(feature = "mistakes")]
-use quorate_chain::PreparedCertificate;
+use quorate_chain::{BlockHash, PreparedCertificate};
 
 /// A rule broken on purpose.
 #[cfg(feature = "mistakes")]
@@ -27,7 +29,8 @@ pub enum Mistake {
     LosesPrepared,
     /// R13: the replica goes on voting in the view that it has asked to leave.
     VotesAfterViewChange,
-    /// R5: a proposal on any known block is accepted.
+    /// R5, R9: height by height, as PBFT numbers its requests: a proposal is prepared when it comes, whether
+    /// or not its parent is here.
     PrepareWithoutParent,
     /// R2: votes of different views add up.
     MixedViews,
@@ -87,6 +90,14 @@ impl super::Replica {
     pub(super) fn forgets(&self, _: &quorate_chain::PreparedCertificate) -> bool {
         false
     }
+
+    /// R9: every Prepare waits for its ancestors.
+    pub(super) fn leaves_without_parent(&self, _: &super::Withheld) -> bool {
+        false
+    }
+
+    /// R5: nothing is accepted without its parent.
+    pub(super) fn accept_without_parent(&mut self) {}
 }
 
 #[cfg(feature = "mistakes")]
@@ -113,6 +124,45 @@ impl super::Replica {
         };
         self.mistakes.contains(&Mistake::LosesPrepared)
             || self.mistakes.contains(&Mistake::KeepsWithheldVotes) && self.withheld.iter().any(withheld)
+    }
+
+    /// Whether it is a Prepare that waits for no more than its own body.
+    pub(super) fn leaves_without_parent(&self, message: &Withheld) -> bool {
+        let Withheld::Prepare(vote) = message else { return false };
+        let stored = self.blocks.get(vote.block).is_some_and(|entry| entry.stored == Asked::Answer(()));
+        stored && self.mistakes.contains(&Mistake::PrepareWithoutParent)
+    }
+
+    /// Accepts what this view's primary proposes above a hole, or on another block than the accepted one, and
+    /// executes it once its parent is.
+    pub(super) fn accept_without_parent(&mut self) {
+        if !self.mistakes.contains(&Mistake::PrepareWithoutParent) {
+            return;
+        }
+        let (parent, floor) = (self.parent().map(|p| p.block), self.tip.height.max(self.anchor.height));
+        let proposed = self.proposals.range(floor.next()..).map(|(height, p)| (*height, p));
+        let open = proposed.filter(|(height, p)| {
+            let voted = self.own_prepares.contains_key(height) || self.own_commits.contains_key(height);
+            // What is proposed on the accepted block is validated first.
+            let in_order = parent == Some(p.block.header().parent);
+            p.view == self.view && !voted && !in_order && self.within_window(*height)
+        });
+        let open: Vec<_> = open.map(|(_, p)| p.block.clone()).collect();
+        for block in open {
+            if self.blocks.insert(&block) {
+                let (height, hash) = (block.height(), block.hash());
+                self.chain.insert(height, hash);
+                self.accepted_at.insert(height, self.now.time);
+                self.store(hash);
+                self.cast_prepare(height, hash);
+            }
+        }
+        let here = |block: &BlockHash| {
+            let parent = self.blocks.get(*block).map(|entry| entry.block.header().parent);
+            parent.is_some_and(|p| p == self.tip.block || self.blocks.execution(p).is_some())
+        };
+        let ready: Vec<_> = self.chain.values().copied().filter(here).collect();
+        ready.into_iter().for_each(|block| self.store_and_execute(block));
     }
 
     /// The anchor as the mistakes have it, if there is one that concerns it.

@@ -300,6 +300,7 @@ impl Replica {
         if self.votes_now() {
             self.adopt_anchor();
             self.accept();
+            self.accept_without_parent();
             self.prepare();
             self.commit();
             self.propose();

@@ -170,12 +170,7 @@ impl Replica {
         let header = block.header();
         let primary = self.config.context.set.primary(self.config.context.epoch, self.view);
         let on_parent = (header.parent, header.parent_result) == (parent.block, parent.result);
-        let anywhere =
-            mistaken!(self, PrepareWithoutParent) && self.blocks.execution(header.parent).is_some();
-        if !(on_parent || anywhere)
-            || header.proposer != primary
-            || header.timestamp_ms <= parent.timestamp_ms
-        {
+        if !on_parent || header.proposer != primary || header.timestamp_ms <= parent.timestamp_ms {
             return false;
         }
         let by_clock = self.now.clock.0.saturating_add(self.config.max_ahead_ms);
@@ -200,13 +195,18 @@ impl Replica {
         self.cast_prepare(height, hash);
     }
 
-    pub(super) fn store_and_execute(&mut self, hash: BlockHash) {
+    pub(super) fn store(&mut self, hash: BlockHash) {
         let Some(entry) = self.blocks.get_mut(hash) else { return };
         entry.prepared = true;
         if entry.stored == Asked::No {
             entry.stored = Asked::Waiting;
             self.out.push(Effect::StoreBody(entry.block.clone()));
         }
+    }
+
+    pub(super) fn store_and_execute(&mut self, hash: BlockHash) {
+        self.store(hash);
+        let Some(entry) = self.blocks.get_mut(hash) else { return };
         if entry.executed == Asked::No {
             entry.executed = Asked::Waiting;
             self.out.push(Effect::Execute(entry.block.clone()));

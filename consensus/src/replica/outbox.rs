@@ -97,7 +97,8 @@ impl Replica {
     fn may_leave(&self, message: &Withheld) -> bool {
         let Some((view, height, block)) = message.vote() else { return true };
         let in_view = self.votes_now() && view == self.view;
-        (in_view || mistaken!(self, KeepsWithheldVotes)) && self.is_stored(height, block)
+        let stored = self.is_stored(height, block) || self.leaves_without_parent(message);
+        (in_view || mistaken!(self, KeepsWithheldVotes)) && stored
     }
 
     /// Whether a block is committed, or durable with all its ancestors down to the own tip.

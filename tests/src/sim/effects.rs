@@ -257,7 +257,7 @@ impl World {
         Some(message)
     }
 
-    fn broadcast(&mut self, node: usize, outgoing: Outgoing) -> Result<(), Violation> {
+    pub(super) fn broadcast(&mut self, node: usize, outgoing: Outgoing) -> Result<(), Violation> {
         self.outgoing(node, outgoing, |world, wire| world.send_to_validators(node, &wire))
     }
 

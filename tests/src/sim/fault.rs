@@ -160,6 +160,12 @@ pub enum Fault {
         /// How long it is down.
         down_ms: u64,
     },
+    /// This validator turns faulty long after everything is well again: it asks for the next view and stops for
+    /// good, which nobody else may follow (R26).
+    AskLast {
+        /// Which node.
+        node: usize,
+    },
     /// This node starts again with an empty disk; a key without its record never votes (R47).
     Wipe {
         /// Which node.
@@ -202,6 +208,7 @@ impl Fault {
             Self::OldDisk { .. } => "old disk",
             Self::LostChain { .. } => "lost chain",
             Self::Wipe { .. } => "wiped disk",
+            Self::AskLast { .. } => "ask in a healthy view",
         }
     }
 

@@ -219,6 +219,10 @@ impl World {
             | Fault::OldDisk { .. }
             | Fault::LostChain { .. }
             | Fault::Wipe { .. } => return self.change_disk(&fault),
+            Fault::AskLast { node } => {
+                self.leaving.push(node);
+                false
+            }
             Fault::CrashAtPersist { node, synced, down_ms } => {
                 self.nodes[node].crash_at_persist = Some((synced, down_ms));
                 false

@@ -13,6 +13,7 @@ use super::random::Random;
 use super::roster::SetChangePlan;
 use super::scenario::Scenario;
 use super::settings::Settings;
+use super::situations;
 
 /// Heights in flight: the more there are, the more there is to lose.
 const WINDOW: u64 = 8;
@@ -43,7 +44,7 @@ pub const fn with_liars() -> Scenario {
 /// Nobody goes for ever, so that one may lie.
 fn liars_plan(random: &mut Random, n: usize, f: usize) -> Plan {
     const KINDS: [Kind; 4] = [Kind::ViewLiar, Kind::ViewLiar, Kind::Equivocator, Kind::DoubleVoter];
-    let mut plan = plan(random, n, f);
+    let mut plan = situations::draw(random, n).unwrap_or_else(|| failing_views(random, n, f));
     plan.traps.retain(|trap| trap.down_ms.is_some());
     plan.liar = None;
     let kind = KINDS[random.below(KINDS.len() as u64) as usize];
@@ -53,6 +54,17 @@ fn liars_plan(random: &mut Random, n: usize, f: usize) -> Plan {
 
 /// A plan for `n` validators of which `f` may be faulty.
 fn plan(random: &mut Random, n: usize, f: usize) -> Plan {
+    let mut plan = situations::draw(random, n).unwrap_or_else(|| failing_views(random, n, f));
+    if plan.traps.iter().all(|trap| trap.down_ms.is_some()) && plan.liar.is_none() {
+        // No draw: what is drawn after it stays as it is.
+        let first = plan.heal_ms as usize;
+        plan.faults.splice(0..0, (first..first + f).map(|node| (0, Fault::AskLast { node: node % n })));
+    }
+    plan
+}
+
+/// Whatever makes views fail.
+fn failing_views(random: &mut Random, n: usize, f: usize) -> Plan {
     let heal_ms = random.between(1_500, 3_500);
     let transactions = Some(random.between(16, 40) as usize);
     let mut plan = Plan { heal_ms, transactions, one_disk: random.chance(50), ..Plan::default() };
@@ -80,7 +92,7 @@ fn plan(random: &mut Random, n: usize, f: usize) -> Plan {
 
 impl Plan {
     /// From everybody and for good, unless said otherwise.
-    fn gap(&mut self, view: u64, kinds: Kinds, to: Nodes, above: u64) -> &mut Gap {
+    pub(super) fn gap(&mut self, view: u64, kinds: Kinds, to: Nodes, above: u64) -> &mut Gap {
         self.gaps.push(Gap { view, kinds, from: Nodes::MAX, to, above, late_ms: None });
         let last = self.gaps.len() - 1;
         &mut self.gaps[last]

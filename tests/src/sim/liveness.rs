@@ -30,7 +30,8 @@ impl World {
         epochs * LIVENESS_TIMEOUTS * self.base_ms() + lost.sum::<u64>()
     }
 
-    fn is_skewed(&self) -> bool {
+    /// Whether some clock is wrong.
+    pub(super) fn is_skewed(&self) -> bool {
         self.nodes.iter().any(|node| node.skew_ms.abs() > SKEW_MAX_MS)
     }
 

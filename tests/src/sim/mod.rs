@@ -20,6 +20,7 @@
 //! | `liar.rs` | a new primary that names a wrong certificate |
 //! | `guided.rs` `hunt.rs` | plans that look for forks; the search for each known mistake |
 //! | `enumerate.rs` | twins and partitions of three views, all there are |
+//! | `situations.rs` | plans of one situation each, among those |
 //! | `roster.rs` | who sits where in which epoch, and with which key |
 //! | `weather.rs` | what the network does to a message |
 //! | `storage.rs` | a node's disk: the journals of chain and votes, the store |
@@ -31,6 +32,7 @@
 //! | `setup.rs` | a run before it starts |
 //! | `world.rs` | the clock and the queue of events: safety phase, healing, liveness phase |
 //! | `liveness.rs` | how soon after healing anything, and everything, must be committed |
+//! | `aftermath.rs` | what a healthy view outlives |
 //! | `effects.rs` | what becomes of a core's effects |
 //! | `jobs.rs` | what the executor and the vote journal do, and when it is durable |
 //! | `faults.rs` | faults as they happen, crashes and starts |
@@ -43,6 +45,7 @@
 //! everything that anybody signed, whether or not it arrived. Cores, ledgers, pools and journals are the real
 //! ones; network, clocks and disks are simulated.
 
+mod aftermath;
 mod byzantine;
 mod chart;
 mod checker;
@@ -69,6 +72,7 @@ mod scenario;
 mod settings;
 mod setup;
 mod signing;
+mod situations;
 mod slip;
 mod sound;
 mod storage;

@@ -67,6 +67,7 @@ impl World {
             events: BTreeMap::new(),
             nodes,
             silent,
+            leaving: Vec::new(),
             one_disk: plan.one_disk,
             weather: Weather::default(),
             gaps: Gaps::new(plan.gaps.clone(), plan.traps.clone()),

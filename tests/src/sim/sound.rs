@@ -105,7 +105,7 @@ impl Plan {
 impl Fault {
     /// Whether its node never votes again with its key.
     const fn is_for_ever(&self) -> bool {
-        matches!(self, Self::BitFlip { .. } | Self::OldDisk { .. } | Self::Wipe { .. })
+        matches!(self, Self::BitFlip { .. } | Self::OldDisk { .. } | Self::Wipe { .. } | Self::AskLast { .. })
     }
 
     /// Whether it slows something down by nothing.
@@ -132,6 +132,7 @@ impl Fault {
             | Self::PowerCut { node, .. }
             | Self::BitFlip { node, .. }
             | Self::Backup { node }
+            | Self::AskLast { node }
             | Self::OldDisk { node, .. }
             | Self::LostChain { node, .. }
             | Self::Wipe { node, .. } => vec![node],

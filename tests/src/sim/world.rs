@@ -88,6 +88,8 @@ pub(super) struct World {
     pub(super) twins: Vec<(usize, usize)>,
     /// Whether both of them are in touch with all.
     pub(super) whole_twins: bool,
+    /// Who turns faulty when everything is well again.
+    pub(super) leaving: Vec<usize>,
     pub(super) one_disk: bool,
     pub(super) weather: Weather,
     pub(super) gaps: Gaps,
@@ -158,7 +160,7 @@ impl World {
             self.outcome.trace = self.chart.header();
         }
         self.schedule(plan);
-        if let Err(violation) = self.until_all_is_committed() {
+        if let Err(violation) = self.until_all_is_committed().and_then(|()| self.aftermath()) {
             self.note(Mark::All, || violation.0.clone());
             self.outcome.violation = Some(violation);
         }
@@ -220,7 +222,7 @@ impl World {
     }
 
     /// All of one height, with every submitted transaction.
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         let height = self.checker.height();
         self.up().all(|node| node.committed() == self.transactions + 1 && node.height() == height)
     }
@@ -256,7 +258,7 @@ impl World {
         self.hasher.update(&bytes);
     }
 
-    fn handle(&mut self, event: Event) -> Result<(), Violation> {
+    pub(super) fn handle(&mut self, event: Event) -> Result<(), Violation> {
         match event {
             Event::Deliver { from, to, wire } => self.deliver(from, to, wire),
             Event::Answer { node, start, answer } => self.answer(node, start, answer),
@@ -308,18 +310,23 @@ impl World {
         let now = self.nodes[node].now(self.now_ms);
         let Some(process) = self.nodes[node].process.as_mut() else { return Ok(()) };
         let replica = &mut process.replica;
-        let stand =
-            |replica: &quorate_consensus::Replica| (replica.view(), replica.phase(), replica.timeout_ms());
+        let stand = |replica: &quorate_consensus::Replica| {
+            ((replica.epoch(), replica.view()), replica.phase(), replica.timeout_ms())
+        };
         let before = stand(replica);
         let effects = replica.step(now, input);
         let after = stand(replica);
-        let (view, phase, timeout_ms) = after;
-        self.outcome.view = self.outcome.view.max(view.0);
+        let (term, phase, timeout_ms) = after;
+        self.outcome.view = self.outcome.view.max(term.1.0);
+        let anchor = (term > before.0).then(|| replica.anchor());
         if phase == Phase::Normal && self.healed.is_some() && timeout_ms > self.timeout_ms {
             self.watch_timeout(timeout_ms);
         }
         if before != after {
-            self.note(Mark::At(node), || format!("v{view} {phase:?}, time-out {timeout_ms} ms"));
+            self.note(Mark::At(node), || format!("v{} {phase:?}, time-out {timeout_ms} ms", term.1));
+        }
+        if let Some(anchor) = anchor.filter(|_| self.nodes[node].standing == Standing::Honest) {
+            self.checker.entered(term, &anchor)?;
         }
         self.carry_out(node, effects)?;
         self.schedule_tick(node);

@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod tests;
 
+mod complaints;
+mod theorem;
+
+use self::complaints::Complaints;
 use super::clients::{self, CHAIN};
 use super::fault::Nodes;
 use super::roster::Roster;
@@ -18,7 +22,7 @@ use quorate_chain::{
     ValidatorSet, View,
 };
 use quorate_consensus::{Message, SealedBlock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Something that must never happen has happened; the text starts with the invariant's name.
@@ -45,12 +49,15 @@ pub(super) struct Checker {
     signed: BTreeMap<(Epoch, ValidatorIndex, Slot), [u8; 64]>,
     /// The highest target of each seat's ViewChanges.
     left: BTreeMap<(Epoch, ValidatorIndex), View>,
+    complaints: Complaints,
     prepares: BTreeMap<PrepareVote, Nodes>,
     commits: BTreeMap<CommitVote, Nodes>,
     /// Whose signatures on a Commit have been verified; one validator's are all the same (R37).
     verified: BTreeMap<CommitVote, Nodes>,
     /// Every P that anyone could form.
     prepared: BTreeMap<(Term, Height), BlockHash>,
+    /// The anchors of each view on which an honest node started; a primary that lies may sign several.
+    anchors: BTreeMap<Term, BTreeSet<(Height, BlockHash)>>,
     /// Every C that anyone could form.
     certified: BTreeMap<Height, Certified>,
     /// Height and parent of every block that was proposed.
@@ -88,10 +95,12 @@ impl Checker {
             holds: check(verify),
             signed: BTreeMap::new(),
             left: BTreeMap::new(),
+            complaints: Complaints::default(),
             prepares: BTreeMap::new(),
             commits: BTreeMap::new(),
             verified: BTreeMap::new(),
             prepared: BTreeMap::new(),
+            anchors: BTreeMap::new(),
             certified: BTreeMap::new(),
             blocks: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -108,6 +117,11 @@ impl Checker {
         self.committed.last_key_value().map_or(Height::ZERO, |(height, _)| *height)
     }
 
+    /// Who has complained of which view.
+    pub(super) const fn complaints(&self) -> &Complaints {
+        &self.complaints
+    }
+
     /// A seat has signed a message and sends it.
     pub(super) fn signed(
         &mut self,
@@ -115,6 +129,7 @@ impl Checker {
         message: &Message,
         honest: bool,
     ) -> Result<(), Violation> {
+        self.complaints.note(seat, message);
         let Some(slot) = Slot::of(message) else { return Ok(()) };
         let bytes = fingerprint(message);
         if let Message::Proposal(p) = message {
@@ -179,15 +194,7 @@ impl Checker {
             Some(_) => return violation(format!("S1: two P of view {view} and height {height}")),
             None => {}
         }
-        // The theorem: every P of a higher view, or a later epoch, extends whatever can be certified before.
-        let below = self.certified.iter().rev().find(|(_, c)| c.term < term);
-        match below {
-            Some((at, c)) if !self.extends(height, block, *at, c.block) => violation(format!(
-                "S1: P of view {view} at {height} does not extend the C of view {} at {at}",
-                c.term.1
-            )),
-            _ => Ok(()),
-        }
+        self.extends_lower_views(term, height, block, "P")
     }
 
     fn commit(&mut self, seat: ValidatorIndex, vote: CommitVote) -> Result<(), Violation> {
@@ -212,23 +219,7 @@ impl Checker {
             one.term = (epoch, view);
         }
         self.certified.insert(height, one);
-        let mut above = self.prepared.range(((epoch, view.next()), Height::ZERO)..);
-        if let Some((((_, w), k), _)) = above.find(|((_, k), b)| !self.extends(*k, **b, height, block)) {
-            return violation(format!(
-                "S1: P of view {w} at {k} does not extend the C of {view} at {height}"
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether the block at `height` is or descends from `ancestor` at `at`.
-    fn extends(&self, height: Height, block: BlockHash, at: Height, ancestor: BlockHash) -> bool {
-        let (mut height, mut block) = (height, block);
-        while height > at {
-            let Some((_, parent)) = self.blocks.get(&block) else { return false };
-            (height, block) = (height.previous(), *parent);
-        }
-        height == at && block == ancestor
+        self.is_extended((epoch, view), height, block)
     }
 
     /// A node has committed a block: its certificate must be of votes that were cast, of the block or of a

@@ -3,7 +3,9 @@
 use super::*;
 use crate::sim::signing::Signer;
 use quorate_consensus::Unsigned;
-use quorate_consensus::message::{CommitClaim, ViewChangeClaims};
+use quorate_consensus::message::{
+    Anchor, AnchorKind, Ask, AskCounter, CommitClaim, Suspect, ViewChangeClaims,
+};
 
 fn checker() -> Checker {
     let change = crate::sim::SetChangePlan { height: 9, rotated: Some(0), ..Default::default() };
@@ -61,6 +63,53 @@ fn finds_a_prepared_certificate_beside_a_commit_certificate_of_a_lower_view() {
     );
     assert_eq!(refused(&[commit(0, 0, 2, 7, 1), prepare(0, 1, 1, 8)]).as_deref(), Some("S1:"), "below it");
     assert_eq!(refused(&[commit(0, 5, 1, 7, 1), prepare(1, 0, 1, 8)]).as_deref(), Some("S1:"), "next epoch");
+}
+
+#[test]
+fn finds_an_anchor_beside_a_commit_certificate_of_a_lower_view() {
+    let anchored = |before: bool, view: u64, height: u64, block: u8| {
+        let mut checker = checker();
+        let (height, block) = (Height(height), BlockHash([block; 32]));
+        let anchor = Anchor { kind: AnchorKind::Prepared, view: Some(View(0)), height, block };
+        let mut result = Ok(());
+        for step in [before, !before] {
+            result = result.and_then(|()| match step {
+                true => checker.entered((Epoch(0), View(view)), &anchor),
+                false => (0..3).try_for_each(|seat| say(&mut checker, seat, commit(0, 1, 5, 7, 1))),
+            });
+        }
+        result.err().map(|violation| violation.0[..17].to_owned())
+    };
+    for before in [true, false] {
+        assert_eq!(anchored(before, 2, 5, 7), None, "the block itself");
+        assert_eq!(anchored(before, 1, 4, 8), None, "the same view");
+        assert_eq!(anchored(before, 2, 5, 8).as_deref(), Some("S1: the anchor of"), "another block");
+        assert_eq!(anchored(before, 2, 4, 7).as_deref(), Some("S1: the anchor of"), "below it");
+    }
+}
+
+#[test]
+fn knows_who_has_complained() {
+    let mut checker = checker();
+    let counter = AskCounter { start: 1, sequence: 0 };
+    let ask = |target, sequence| {
+        let counter = AskCounter { sequence, ..counter };
+        Unsigned::Ask(Ask { epoch: Epoch(0), target: View(target), counter })
+    };
+    let suspect = Suspect { epoch: Epoch(0), view: View(0), transaction: TransactionId([1; 32]) };
+    for (seat, message) in [
+        (0, ask(2, 0)),
+        (0, ask(0, 1)),
+        (1, ask(1, 0)),
+        (2, Unsigned::Suspect(suspect)),
+        (2, Unsigned::Suspect(suspect)),
+    ] {
+        assert_eq!(say(&mut checker, seat, message), Ok(()));
+    }
+    let asks = [1, 2, 3].map(|target| checker.complaints().asks_for((Epoch(0), View(target))));
+    assert_eq!(asks, [2, 1, 0], "whoever has ever asked, for this or more");
+    let suspects = [0, 1].map(|view| checker.complaints().suspects_of((Epoch(0), View(view))));
+    assert_eq!(suspects, [1, 0]);
 }
 
 #[test]
