@@ -3,6 +3,7 @@
 use super::byzantine::Kind;
 use super::fault::Fault;
 use super::gap::{Gap, Trap};
+use super::liveness::SKEW_MAX_MS;
 use super::random::Random;
 use super::roster::SetChangePlan;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether some clock is so wrong that honest primaries may be unfit (R6), also after healing.
+    #[must_use]
+    pub fn is_skewed(&self) -> bool {
+        self.skew_ms.iter().any(|skew| skew.abs() > SKEW_MAX_MS)
+    }
+
     /// A plan for `n` validators of which at most `f` are faulty.
     #[must_use]
     pub fn random(random: &mut Random, n: usize, f: usize) -> Self {

@@ -6,7 +6,6 @@ use super::checker::Checker;
 use super::clients::{self, TRANSACTIONS};
 use super::fault::{DRIFT, SILENT, SKEW};
 use super::gap::Gaps;
-use super::liveness::SKEW_MAX_MS;
 use super::node::{SimNode, Standing, Start};
 use super::plan::Plan;
 use super::random::Random;
@@ -102,7 +101,7 @@ impl World {
             let first = self.random.below(LIE_EVERY_MS);
             self.at(first, Event::Lie { node });
         }
-        let skewed = self.nodes.iter().any(|node| node.skew_ms.abs() > SKEW_MAX_MS);
+        let skewed = self.is_skewed();
         let drifts = self.nodes.iter().any(|node| node.drift != 0);
         let lasting = [(skewed, SKEW), (drifts, DRIFT), (!self.silent.is_empty(), SILENT)];
         lasting.into_iter().filter(|(there, _)| *there).for_each(|(_, kind)| self.fired(kind));

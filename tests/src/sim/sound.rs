@@ -1,7 +1,6 @@
 //! Whether a plan from elsewhere, a file or a part of another one, can be run, and what it holds.
 
 use super::fault::{DRIFT, Fault, SILENT, SKEW};
-use super::liveness::SKEW_MAX_MS;
 use super::plan::{LAST_CHANGE_MAX, Plan};
 use quorate_chain::quorum::Quorum;
 use quorate_chain::validator::VALIDATORS_MAX;
@@ -64,7 +63,7 @@ impl Plan {
     /// How often each kind of fault is planned.
     #[must_use]
     pub fn kinds(&self) -> BTreeMap<&'static str, u64> {
-        let skewed = self.skew_ms.iter().any(|skew| skew.abs() > SKEW_MAX_MS);
+        let skewed = self.is_skewed();
         let drifts = self.drift.iter().any(|drift| *drift != 0);
         let lasting = [(skewed, SKEW), (drifts, DRIFT), (!self.silent.is_empty(), SILENT)];
         let lasting = lasting.into_iter().filter_map(|(there, kind)| there.then_some(kind));

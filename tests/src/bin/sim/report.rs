@@ -58,6 +58,40 @@ struct Resumed {
     late: Vec<u64>,
 }
 
+impl Resumed {
+    fn of(runs: &[(u64, u64)]) -> Self {
+        let mut all = runs.to_vec();
+        all.sort_unstable();
+        let at =
+            |percent: usize| all.get(all.len().saturating_sub(1) * percent / 100).map_or(0, |(ms, _)| *ms);
+        let late = all.iter().rev().take_while(|(ms, _)| *ms > RESUMED_TIMEOUTS * TIMEOUT_BASE_MS);
+        Self {
+            middle_ms: at(50),
+            high_ms: at(99),
+            most_ms: at(100),
+            late: late.map(|(_, seed)| *seed).collect(),
+        }
+    }
+
+    fn print(&self, runs: usize, clocks: &str) {
+        let Self { middle_ms, high_ms, most_ms, late } = self;
+        println!(
+            "the first commit of {runs} runs with {clocks} came within {middle_ms} ms (p50), {high_ms} ms (p99), \
+             {most_ms} ms (max); in {} after more than {RESUMED_TIMEOUTS} base time-outs of {TIMEOUT_BASE_MS} ms",
+            late.len()
+        );
+        if !late.is_empty() {
+            let seeds: Vec<_> = late.iter().take(LATE_SEEDS_MAX).map(u64::to_string).collect();
+            println!("the latest of them with the seeds {}", seeds.join(", "));
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Self { middle_ms, high_ms, most_ms, late } = self;
+        json!({ "p50_ms": middle_ms, "p99_ms": high_ms, "max_ms": most_ms, "late_seeds": late })
+    }
+}
+
 /// What became of all runs together.
 #[derive(Default)]
 pub(crate) struct Totals {
@@ -70,8 +104,10 @@ pub(crate) struct Totals {
     delivered: u64,
     recovery_ms: u64,
     recovery_percent: u64,
-    /// After healing, until the first commit, milliseconds, and the seed: of each run.
+    /// After healing, until the first commit, milliseconds, and the seed: of each run with right clocks.
     resumed_ms: Vec<(u64, u64)>,
+    /// The same of those with a wrong one, which stays wrong.
+    skewed_resumed_ms: Vec<(u64, u64)>,
     virtual_ms: u64,
     faults: BTreeMap<&'static str, Shown>,
 }
@@ -88,27 +124,14 @@ impl Totals {
         self.delivered += outcome.delivered;
         self.recovery_ms = self.recovery_ms.max(outcome.recovery_ms);
         self.recovery_percent = self.recovery_percent.max(outcome.recovery_percent);
-        self.resumed_ms.push((outcome.resumed_ms, seed));
+        let resumed = if plan.is_skewed() { &mut self.skewed_resumed_ms } else { &mut self.resumed_ms };
+        resumed.push((outcome.resumed_ms, seed));
         self.virtual_ms += outcome.time_ms;
         for (kind, times) in plan.kinds() {
             self.faults.entry(kind).or_default().planned += times;
         }
         for (kind, times) in &outcome.faults {
             self.faults.entry(kind).or_default().showed += times;
-        }
-    }
-
-    fn resumed(&self) -> Resumed {
-        let mut all = self.resumed_ms.clone();
-        all.sort_unstable();
-        let at =
-            |percent: usize| all.get(all.len().saturating_sub(1) * percent / 100).map_or(0, |(ms, _)| *ms);
-        let late = all.iter().rev().take_while(|(ms, _)| *ms > RESUMED_TIMEOUTS * TIMEOUT_BASE_MS);
-        Resumed {
-            middle_ms: at(50),
-            high_ms: at(99),
-            most_ms: at(100),
-            late: late.map(|(_, seed)| *seed).collect(),
         }
     }
 
@@ -139,15 +162,9 @@ impl Totals {
             "after healing all was committed within {} ms, or {} % of what is allowed",
             self.recovery_ms, self.recovery_percent
         );
-        let Resumed { middle_ms, high_ms, most_ms, late } = self.resumed();
-        println!(
-            "the first commit came within {middle_ms} ms (p50), {high_ms} ms (p99), {most_ms} ms (max); in {} runs \
-             after more than {RESUMED_TIMEOUTS} base time-outs of {TIMEOUT_BASE_MS} ms",
-            late.len()
-        );
-        if !late.is_empty() {
-            let seeds: Vec<_> = late.iter().take(LATE_SEEDS_MAX).map(u64::to_string).collect();
-            println!("the latest of them with the seeds {}", seeds.join(", "));
+        for (runs, clocks) in [(&self.resumed_ms, "right clocks"), (&self.skewed_resumed_ms, "a wrong clock")]
+        {
+            Resumed::of(runs).print(runs.len(), clocks);
         }
         println!("\n{:>9} {:>9}  fault", "planned", "showed");
         for (kind, Shown { planned, showed }) in &self.faults {
@@ -162,7 +179,6 @@ impl Totals {
         let kinds = |of: fn(&Shown) -> u64| {
             self.faults.iter().map(|(kind, shown)| (*kind, of(shown))).collect::<BTreeMap<_, _>>()
         };
-        let resumed = self.resumed();
         json!({
             "commit": env!("QUORATE_COMMIT"),
             "seeds": self.seeds,
@@ -177,10 +193,8 @@ impl Totals {
             "virtual_ms": self.virtual_ms,
             "recovery_ms_max": self.recovery_ms,
             "recovery_percent_max": self.recovery_percent,
-            "resumed_ms_p50": resumed.middle_ms,
-            "resumed_ms_p99": resumed.high_ms,
-            "resumed_ms_max": resumed.most_ms,
-            "resumed_late": resumed.late,
+            "resumed": Resumed::of(&self.resumed_ms).json(),
+            "resumed_with_wrong_clock": Resumed::of(&self.skewed_resumed_ms).json(),
             "fault_kinds_min": self.fewest_kinds,
             "faults_planned": kinds(|shown| shown.planned),
             "faults": kinds(|shown| shown.showed),
