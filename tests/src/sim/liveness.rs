@@ -2,14 +2,14 @@
 
 use super::checker::Violation;
 use super::node::{SimNode, Standing};
-use super::settings::{RESUMED_TIMEOUTS, TIMEOUT_BASE_MS, TIMEOUT_MAX_MS};
+use super::settings::{RESUMED_TIMEOUTS, TIMEOUT_MAX_MS};
 use super::world::World;
 use quorate_chain::Epoch;
 
 /// A clock that is wrong by more than this may make primaries unfit, milliseconds.
 pub(super) const SKEW_MAX_MS: i64 = 1_000;
 /// Messages one after the other that a commit takes, and a view change before it.
-const ROUNDS: u64 = 8;
+pub(super) const ROUNDS: u64 = 8;
 /// Base time-outs that a healed network has to commit everything in one epoch, beside those of the views that
 /// must fail.
 const LIVENESS_TIMEOUTS: u64 = 20;
@@ -27,17 +27,12 @@ impl World {
         let doubled = |i: usize| self.timeout_ms << i.saturating_sub(f).min(32);
         let lost = (0..=unfit).map(|i| doubled(i).min(TIMEOUT_MAX_MS));
         let epochs = 1 + self.roster.last().0;
-        epochs * LIVENESS_TIMEOUTS * self.base_ms() + lost.sum::<u64>()
+        epochs * LIVENESS_TIMEOUTS * self.base_ms + lost.sum::<u64>()
     }
 
     /// Whether some clock is wrong.
     pub(super) fn is_skewed(&self) -> bool {
         self.nodes.iter().any(|node| node.skew_ms.abs() > SKEW_MAX_MS)
-    }
-
-    /// What a view takes at least: the first time-out, or the rounds of a slow network.
-    const fn base_ms(&self) -> u64 {
-        TIMEOUT_BASE_MS + ROUNDS * self.latency_ms
     }
 
     /// What was accepted before the healing and is committed after it raises the time-out, as slow as it was
@@ -56,7 +51,7 @@ impl World {
         let Some(first) = self.outcome.commits_ms.iter().find(|at| **at > healed) else { return };
         let resumed_ms = first - healed;
         self.outcome.resumed_ms = resumed_ms;
-        let bound_ms = RESUMED_TIMEOUTS * self.base_ms().max(self.healed_timeout_ms);
+        let bound_ms = RESUMED_TIMEOUTS * self.base_ms.max(self.healed_timeout_ms);
         if resumed_ms > bound_ms && !self.is_skewed() && self.outcome.violation.is_none() {
             let text =
                 format!("L: nothing is committed within {bound_ms} ms after healing, then at {first} ms");

@@ -3,9 +3,10 @@
 use super::byzantine::Kind;
 use super::fault::Fault;
 use super::gap::{Gap, Trap};
-use super::liveness::SKEW_MAX_MS;
+use super::liveness::{ROUNDS, SKEW_MAX_MS};
 use super::random::Random;
 use super::roster::SetChangePlan;
+use super::settings::TIMEOUT_BASE_MS;
 use serde::{Deserialize, Serialize};
 
 /// How wrong a clock is.
@@ -60,6 +61,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What a view takes at least: the first time-out, or the rounds of a slow network, milliseconds.
+    #[must_use]
+    pub const fn base_ms(&self) -> u64 {
+        TIMEOUT_BASE_MS + ROUNDS * self.latency_ms
+    }
+
     /// Whether some clock is so wrong that honest primaries may be unfit (R6), also after healing.
     #[must_use]
     pub fn is_skewed(&self) -> bool {

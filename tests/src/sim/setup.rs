@@ -73,6 +73,7 @@ impl World {
             liar: plan.liar,
             loyal: plan.loyal,
             latency_ms: plan.latency_ms,
+            base_ms: plan.base_ms(),
             transactions: plan.transactions.unwrap_or(TRANSACTIONS).min(TRANSACTIONS),
             healed: None,
             balanced: Height::ZERO,

@@ -99,6 +99,8 @@ pub(super) struct World {
     pub(super) loyal: bool,
     /// What a message takes longer than usual, healed or not.
     pub(super) latency_ms: u64,
+    /// What a view takes at least, milliseconds.
+    pub(super) base_ms: u64,
     /// Transactions submitted while there are faults.
     pub(super) transactions: usize,
     /// When it healed, and until when everything must be committed.

@@ -46,49 +46,59 @@ struct Shown {
     showed: u64,
 }
 
-/// After healing, until the first commit, milliseconds.
+/// After healing, until the first commit.
+#[derive(Default)]
 struct Resumed {
-    /// Of the middle run.
-    middle_ms: u64,
-    /// Of the worst of a hundred but one.
-    high_ms: u64,
-    /// Of the worst.
-    most_ms: u64,
-    /// The seeds that took more than is meant, the worst first.
-    late: Vec<u64>,
+    /// Of each run, milliseconds.
+    all_ms: Vec<u64>,
+    /// Those that took more than is meant, and their seeds.
+    late: Vec<(u64, u64)>,
 }
 
 impl Resumed {
-    fn of(runs: &[(u64, u64)]) -> Self {
-        let mut all = runs.to_vec();
-        all.sort_unstable();
-        let at =
-            |percent: usize| all.get(all.len().saturating_sub(1) * percent / 100).map_or(0, |(ms, _)| *ms);
-        let late = all.iter().rev().take_while(|(ms, _)| *ms > RESUMED_TIMEOUTS * TIMEOUT_BASE_MS);
-        Self {
-            middle_ms: at(50),
-            high_ms: at(99),
-            most_ms: at(100),
-            late: late.map(|(_, seed)| *seed).collect(),
+    fn add(&mut self, seed: u64, plan: &Plan, outcome: &Outcome) {
+        self.all_ms.push(outcome.resumed_ms);
+        if outcome.resumed_ms > RESUMED_TIMEOUTS * plan.base_ms() {
+            self.late.push((outcome.resumed_ms, seed));
         }
     }
 
-    fn print(&self, runs: usize, clocks: &str) {
-        let Self { middle_ms, high_ms, most_ms, late } = self;
+    /// The middle run, the worst of a hundred but one, the worst.
+    fn percentiles_ms(&self) -> [u64; 3] {
+        let mut all = self.all_ms.clone();
+        all.sort_unstable();
+        let last = all.len().saturating_sub(1);
+        [50, 99, 100].map(|percent| all.get(last * percent / 100).copied().unwrap_or(0))
+    }
+
+    /// The worst first.
+    fn late_seeds(&self) -> Vec<u64> {
+        let mut late = self.late.clone();
+        late.sort_unstable();
+        late.iter().rev().map(|(_, seed)| *seed).collect()
+    }
+
+    fn print(&self, clocks: &str) {
+        let [middle, high, most] = self.percentiles_ms();
         println!(
-            "the first commit of {runs} runs with {clocks} came within {middle_ms} ms (p50), {high_ms} ms (p99), \
-             {most_ms} ms (max); in {} after more than {RESUMED_TIMEOUTS} base time-outs of {TIMEOUT_BASE_MS} ms",
-            late.len()
+            "the first commit of {} runs with {clocks} came within {middle} ms (p50), {high} ms (p99), {most} ms \
+             (max); in {} after more than {RESUMED_TIMEOUTS} base time-outs of {TIMEOUT_BASE_MS} ms (more where the \
+             network is slow for ever)",
+            self.all_ms.len(),
+            self.late.len()
         );
-        if !late.is_empty() {
-            let seeds: Vec<_> = late.iter().take(LATE_SEEDS_MAX).map(u64::to_string).collect();
+        if !self.late.is_empty() {
+            let seeds: Vec<_> = self.late_seeds().iter().take(LATE_SEEDS_MAX).map(u64::to_string).collect();
             println!("the latest of them with the seeds {}", seeds.join(", "));
         }
     }
 
     fn json(&self) -> Value {
-        let Self { middle_ms, high_ms, most_ms, late } = self;
-        json!({ "p50_ms": middle_ms, "p99_ms": high_ms, "max_ms": most_ms, "late_seeds": late })
+        let [middle, high, most] = self.percentiles_ms();
+        let late = self.late_seeds();
+        json!({
+            "runs": self.all_ms.len(), "p50_ms": middle, "p99_ms": high, "max_ms": most, "late_seeds": late
+        })
     }
 }
 
@@ -104,10 +114,10 @@ pub(crate) struct Totals {
     delivered: u64,
     recovery_ms: u64,
     recovery_percent: u64,
-    /// After healing, until the first commit, milliseconds, and the seed: of each run with right clocks.
-    resumed_ms: Vec<(u64, u64)>,
-    /// The same of those with a wrong one, which stays wrong.
-    skewed_resumed_ms: Vec<(u64, u64)>,
+    /// Of the runs with right clocks.
+    resumed: Resumed,
+    /// Of those with a wrong one, which stays wrong.
+    skewed_resumed: Resumed,
     virtual_ms: u64,
     faults: BTreeMap<&'static str, Shown>,
 }
@@ -124,8 +134,8 @@ impl Totals {
         self.delivered += outcome.delivered;
         self.recovery_ms = self.recovery_ms.max(outcome.recovery_ms);
         self.recovery_percent = self.recovery_percent.max(outcome.recovery_percent);
-        let resumed = if plan.is_skewed() { &mut self.skewed_resumed_ms } else { &mut self.resumed_ms };
-        resumed.push((outcome.resumed_ms, seed));
+        let resumed = if plan.is_skewed() { &mut self.skewed_resumed } else { &mut self.resumed };
+        resumed.add(seed, plan, outcome);
         self.virtual_ms += outcome.time_ms;
         for (kind, times) in plan.kinds() {
             self.faults.entry(kind).or_default().planned += times;
@@ -162,10 +172,8 @@ impl Totals {
             "after healing all was committed within {} ms, or {} % of what is allowed",
             self.recovery_ms, self.recovery_percent
         );
-        for (runs, clocks) in [(&self.resumed_ms, "right clocks"), (&self.skewed_resumed_ms, "a wrong clock")]
-        {
-            Resumed::of(runs).print(runs.len(), clocks);
-        }
+        self.resumed.print("right clocks");
+        self.skewed_resumed.print("a wrong clock");
         println!("\n{:>9} {:>9}  fault", "planned", "showed");
         for (kind, Shown { planned, showed }) in &self.faults {
             // What no plan has follows from something that one has.
@@ -193,8 +201,8 @@ impl Totals {
             "virtual_ms": self.virtual_ms,
             "recovery_ms_max": self.recovery_ms,
             "recovery_percent_max": self.recovery_percent,
-            "resumed": Resumed::of(&self.resumed_ms).json(),
-            "resumed_with_wrong_clock": Resumed::of(&self.skewed_resumed_ms).json(),
+            "resumed": self.resumed.json(),
+            "resumed_with_wrong_clock": self.skewed_resumed.json(),
             "fault_kinds_min": self.fewest_kinds,
             "faults_planned": kinds(|shown| shown.planned),
             "faults": kinds(|shown| shown.showed),
