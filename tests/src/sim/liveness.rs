@@ -1,6 +1,7 @@
 //! How soon everything must be committed after healing, and anything at all.
 
 use super::checker::Violation;
+use super::clients::transactions;
 use super::node::{SimNode, Standing};
 use super::settings::{RESUMED_TIMEOUTS, TIMEOUT_MAX_MS};
 use super::world::World;
@@ -18,6 +19,8 @@ impl World {
     /// The present view may be as good as lost, and so may one for each unfit primary; after the first f each
     /// takes twice as long as the one before (R31). Unfit are the faulty ones, and where a clock is wrong perhaps
     /// all but one: with f silent everyone is needed, so nobody's time may be ahead of the slowest clock (R6).
+    /// Where a clock is wrong and others lie, more than f fail a primary, and a liar whose vote is needed may give
+    /// it to each block just before the time is up.
     fn liveness_bound_ms(&self) -> u64 {
         let faulty = |n: &&SimNode| self.silent.contains(&n.index) || n.standing != Standing::Honest;
         let unfit =
@@ -27,7 +30,9 @@ impl World {
         let doubled = |i: usize| self.timeout_ms << i.saturating_sub(f).min(32);
         let lost = (0..=unfit).map(|i| doubled(i).min(TIMEOUT_MAX_MS));
         let epochs = 1 + self.roster.last().0;
-        epochs * LIVENESS_TIMEOUTS * self.base_ms + lost.sum::<u64>()
+        let blocks =
+            if self.is_skewed() && !self.coalition.is_empty() { transactions().len() as u64 } else { 0 };
+        epochs * LIVENESS_TIMEOUTS * self.base_ms + lost.sum::<u64>() + blocks * self.timeout_ms
     }
 
     /// Whether some clock is wrong.
