@@ -62,6 +62,17 @@ fn two_halves_for_an_hour() {
     }
 }
 
+/// Those whose clocks stand still ask for nothing, but follow and vote.
+#[test]
+fn clocks_that_stand_still() {
+    for (replicas, window, f) in [(4, 8, 1), (7, 1, 2), (10, 4, 3)] {
+        for outcome in all_of("stalled-clocks", replicas, window, 4) {
+            assert_eq!(outcome.faults.get("stalled clock"), Some(&(f + 1)));
+            assert!(outcome.view > 0, "no primary was replaced");
+        }
+    }
+}
+
 #[test]
 fn a_replayed_journal_signs_nothing_anew() {
     for (replicas, window) in [(4, 8), (5, 1)] {

@@ -88,6 +88,13 @@ pub enum Fault {
         /// How long.
         for_ms: u64,
     },
+    /// The clock that this node's timers go by stands still, and goes on from there.
+    StalledClock {
+        /// Which node.
+        node: usize,
+        /// How long.
+        for_ms: u64,
+    },
     /// This node crashes in the moment between a record's sync and the message that waits for it, or before
     /// the sync: at its next persist point.
     CrashAtPersist {
@@ -198,6 +205,7 @@ impl Fault {
             Self::SlowLink { .. } => "slow link",
             Self::SlowDisk { .. } => "slow disk",
             Self::SlowExecutor { .. } => "slow executor",
+            Self::StalledClock { .. } => "stalled clock",
             Self::CrashAtPersist { .. } => "crash at a persist point",
             Self::Flaky { .. } => "crashes at any effect",
             Self::FullDisk { .. } => "full disk",

@@ -47,7 +47,7 @@ impl World {
             one.storage.repair();
             self.boot(node)?;
         }
-        self.client(self.transactions)
+        self.client(self.transactions, None)
     }
 
     pub(super) fn boot(&mut self, node: usize) -> Result<(), Violation> {
@@ -262,6 +262,10 @@ impl World {
             Fault::SlowExecutor { node, execute_ms, for_ms } => {
                 self.nodes[node].slow_executor =
                     Slowness { max_ms: execute_ms, until_ms: now_ms + for_ms, felt: false };
+            }
+            Fault::StalledClock { node, for_ms } => {
+                self.nodes[node].stalled_ms = now_ms..now_ms + for_ms;
+                self.fired(kind);
             }
             Fault::Flaky { permille, for_ms } => self.weather.flaky(permille, now_ms + for_ms),
             _ => {}

@@ -81,6 +81,22 @@ pub(super) fn split_for_an_hour(_: &mut Random, n: usize, _: usize) -> Plan {
     Plan { faults, heal_ms: 2_000 + HOUR_MS, ..Plan::default() }
 }
 
+/// The clocks that timers go by stand still at f+1 validators while primaries die: a virtual machine that was
+/// moved, or a clock that is set back.
+pub(super) fn stalled_clocks(random: &mut Random, n: usize, f: usize) -> Plan {
+    let first = random.below(n as u64) as usize;
+    let mut faults = Vec::new();
+    for node in (first..=first + f).map(|node| node % n) {
+        let for_ms = random.between(2_000, 5_000);
+        faults.push((1_000 + random.below(500), Fault::StalledClock { node, for_ms }));
+    }
+    for round in 0..3 {
+        faults.push((1_500 + 1_200 * round, Fault::CrashPrimary { down_ms: random.between(300, 900) }));
+    }
+    faults.sort_by_key(|(at, _)| *at);
+    Plan { faults, heal_ms: 7_000, ..Plan::default() }
+}
+
 /// One replica after the other dies at a persist point and replays its journal, again and again: a replay must
 /// not sign anew.
 pub(super) fn replays(random: &mut Random, n: usize, _: usize) -> Plan {

@@ -121,6 +121,8 @@ pub(super) struct SimNode {
     pub(super) skew_ms: i64,
     /// How much faster its clocks run, millionths.
     pub(super) drift: i64,
+    /// When the clock of its timers stands still.
+    pub(super) stalled_ms: std::ops::Range<u64>,
 }
 
 impl SimNode {
@@ -143,6 +145,7 @@ impl SimNode {
             disk_busy_until_ms: 0,
             skew_ms: 0,
             drift: 0,
+            stalled_ms: 0..0,
         }
     }
 
@@ -162,14 +165,19 @@ impl SimNode {
     }
 
     pub(super) fn now(&self, time_ms: u64) -> Now {
-        let own = time_ms * self.rate() / MILLION;
-        let clock = (CLOCK_START_MS + own).saturating_add_signed(self.skew_ms);
-        Now { time: Time(own), clock: TimestampMs(clock) }
+        let own = |time_ms: u64| time_ms * self.rate() / MILLION;
+        let stood_ms = time_ms.clamp(self.stalled_ms.start, self.stalled_ms.end) - self.stalled_ms.start;
+        let clock = (CLOCK_START_MS + own(time_ms)).saturating_add_signed(self.skew_ms);
+        Now { time: Time(own(time_ms - stood_ms)), clock: TimestampMs(clock) }
     }
 
     /// When this node's clock shows a time.
     pub(super) const fn when(&self, own: Time) -> u64 {
-        (own.0 * MILLION).div_ceil(self.rate())
+        let time_ms = (own.0 * MILLION).div_ceil(self.rate());
+        // As far as it is known now: it may yet come to a stand.
+        let stands =
+            if time_ms > self.stalled_ms.start { self.stalled_ms.end - self.stalled_ms.start } else { 0 };
+        time_ms + stands
     }
 
     /// Whether this node may vote with this key in that epoch (R46, R47).

@@ -25,7 +25,7 @@ pub struct Scenario {
 
 impl Scenario {
     /// Those that are not about one kind of Byzantine validator.
-    const OTHERS: [Self; 21] = [
+    const OTHERS: [Self; 22] = [
         Self { name: "random", about: "whatever the seed wants", plan: Plan::random },
         guided::scenario(),
         guided::with_liars(),
@@ -57,6 +57,7 @@ impl Scenario {
             plan: known::caught_up_and_needed,
         },
         Self { name: "late-echoes", about: "old views' messages come again, late", plan: known::late_echoes },
+        Self { name: "stalled-clocks", about: "timers stand at f+1", plan: known::stalled_clocks },
         Self { name: "split-for-an-hour", about: "two halves, then healed", plan: known::split_for_an_hour },
         Self { name: "replays", about: "deaths at persist points, again and again", plan: known::replays },
     ];

@@ -95,7 +95,7 @@ impl World {
         for (transaction, at) in
             clients::schedule(&mut self.random, self.transactions, plan.heal_ms).into_iter().enumerate()
         {
-            self.at(at, Event::Submit { transaction });
+            self.at(at, Event::Submit { transaction, asked: None });
         }
         self.at(plan.heal_ms, Event::Heal);
         for node in self.coalition.clone() {

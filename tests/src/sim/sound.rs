@@ -125,6 +125,7 @@ impl Fault {
             | Self::Isolate { node, .. }
             | Self::SlowDisk { node, .. }
             | Self::SlowExecutor { node, .. }
+            | Self::StalledClock { node, .. }
             | Self::CrashAtPersist { node, .. }
             | Self::FullDisk { node, .. }
             | Self::FailedSync { node, .. }

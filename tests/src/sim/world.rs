@@ -60,6 +60,8 @@ pub(super) enum Event {
     Fault(Box<Fault>),
     Submit {
         transaction: usize,
+        /// Who was asked last.
+        asked: Option<usize>,
     },
     Heal,
     /// A Byzantine node speaks up.
@@ -283,29 +285,33 @@ impl World {
                 Ok(())
             }
             Event::Fault(fault) => self.fault(*fault),
-            Event::Submit { transaction } => self.client(transaction),
+            Event::Submit { transaction, asked } => self.client(transaction, asked),
             Event::Heal => self.heal(),
             Event::Lie { node } => self.liar_idles(node),
         }
     }
 
-    /// A client asks one node, and later another, until it is told that its transaction is committed.
-    pub(super) fn client(&mut self, transaction: usize) -> Result<(), Violation> {
+    /// A client asks some node, and later the next one, until it is told that its transaction is committed. A
+    /// node does not send on again what it holds already, and may be none that proposes.
+    pub(super) fn client(&mut self, transaction: usize, asked: Option<usize>) -> Result<(), Violation> {
         let up: Vec<_> = self.up().map(|node| node.index).collect();
         if up.is_empty() {
             return Ok(());
         }
-        let drawn = self.random.below(up.len() as u64) as usize;
-        let to = if self.loyal { up[transaction % up.len()] } else { up[drawn] };
-        let asked = &transactions()[transaction];
-        if self.nodes[to].executor().is_some_and(|executor| executor.has_committed(asked)) {
+        let to = match asked {
+            _ if self.loyal => up[transaction % up.len()],
+            None => up[self.random.below(up.len() as u64) as usize],
+            Some(last) => up.iter().copied().find(|node| *node > last).unwrap_or(up[0]),
+        };
+        let wanted = &transactions()[transaction];
+        if self.nodes[to].executor().is_some_and(|executor| executor.has_committed(wanted)) {
             return Ok(());
         }
         // Nobody answers there: the next one is asked soon.
         let refused = self.nodes[to].process.is_none();
         let patience = patience_ms(&mut self.random, refused);
-        self.after(patience, Event::Submit { transaction });
-        self.submit(to, std::slice::from_ref(asked))
+        self.after(patience, Event::Submit { transaction, asked: Some(to) });
+        self.submit(to, std::slice::from_ref(wanted))
     }
 
     pub(super) fn step(&mut self, node: usize, input: Input) -> Result<(), Violation> {

@@ -69,6 +69,35 @@ fn a_killed_primary_is_replaced_and_catches_up() {
     assert!(refused.contains("no devnet is running"), "{refused}");
 }
 
+/// S1, S4: when it goes on, its votes of the old view are of no use to anybody, and it signs nothing twice.
+#[test]
+fn a_paused_primary_is_replaced_and_goes_on() {
+    let mut devnet = Devnet::start(4);
+    let chain = devnet.chain();
+    let mut wallets = devnet.wallets();
+    let receiver = wallets[1].address();
+    chain.transfer(0, &mut wallets[0], receiver, 1);
+    let paused = usize::from(chain.wait_for_agreement().primary.0);
+    devnet.signal(paused, Signal::STOP);
+    let others: Vec<usize> = (0..4).filter(|index| *index != paused).collect();
+    for number in 0..COMMITS {
+        chain.transfer(others[number % 3], &mut wallets[0], receiver, 1);
+    }
+    assert_ne!(usize::from(chain.status(others[0]).primary.0), paused);
+    devnet.signal(paused, Signal::CONT);
+    chain.wait_for_height(chain.status(others[0]).height);
+    chain.transfer(paused, &mut wallets[0], receiver, 1);
+    let agreed = chain.wait_for_agreement();
+    assert_ne!(usize::from(agreed.primary.0), paused);
+    chain.check_all_blocks();
+    for index in 0..4 {
+        let evidence = devnet.home(index).join("data/evidence");
+        let found = std::fs::read_dir(&evidence).map_or(0, Iterator::count);
+        assert_eq!(found, 0, "{} accuses somebody", evidence.display());
+    }
+    devnet.stop();
+}
+
 #[test]
 fn kill_all_under_load_loses_nothing_acknowledged() {
     let mut devnet = Devnet::start(4);
