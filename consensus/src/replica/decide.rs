@@ -24,6 +24,8 @@ impl Replica {
         }
         if height <= self.tip.height {
             self.compare_with_own(&certificate);
+            // R26: for the anchor it may be the first of the view.
+            self.withdraw_ask();
         } else {
             self.decided.entry(height).or_insert(certificate);
             // The lowest are needed first; sync brings the others again.

@@ -78,7 +78,10 @@ impl Replica {
         }
         self.early.retain(|_, proposal| proposal.view > self.view);
         self.blocks.stop_fetching();
-        self.own_ask = self.own_ask.filter(|(ask, _)| ask.target > self.view);
+        // R26: blocks that this view drops are not waited for.
+        let beyond = self.own_ask.filter(|(ask, _)| ask.target > self.view);
+        self.own_ask = beyond.map(|(ask, _)| (ask, self.anchor.height));
+        self.stale_ask = self.stale_ask.map(|_| self.anchor.height);
         (self.own_suspect, self.asks_changed) = (None, true);
         (self.entered_at, self.primary_heard_at) = (self.now.time, self.now.time);
         (self.lease, self.lease_asked) = (quorate_chain::Height::ZERO, None);
@@ -92,6 +95,8 @@ impl Replica {
         self.adopt_certificates(&new_view);
         self.drop_off_anchor();
         self.meet_anchor();
+        // R26, R35: its commits may have come before it.
+        self.withdraw_ask();
     }
 
     /// R19, R25: the block on which a view starts, recomputed, not believed.

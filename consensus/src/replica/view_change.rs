@@ -53,11 +53,11 @@ impl Replica {
     pub(super) fn withdraw_ask(&mut self) {
         let asked = self.own_ask.filter(|(ask, _)| ask.target > self.view).map(|(_, goal)| goal);
         let Some(goal) = asked.or(self.stale_ask) else { return };
-        let own_view = self.tip.certificate.as_ref().is_some_and(|c| c.view == self.view);
+        let own_view = self.commit_view == Some(self.view);
         if mistaken!(self, NeverWithdraws) {
             return;
         }
-        if self.phase == Phase::Normal && self.tip.height >= goal && own_view {
+        if self.phase == Phase::Normal && self.halted.is_none() && self.tip.height >= goal && own_view {
             self.ask(self.view, Height::ZERO);
         }
     }

@@ -122,6 +122,46 @@ fn r26_a_certificate_of_another_view_withdraws_no_ask() {
     assert_eq!(effects.last(), Some(&committed(&block, &c(1, &block))));
 }
 
+/// A replica that asks for view 2 on its way to view 1. It has committed one block, and accepted so many above it.
+fn asking_beyond(accepted: usize) -> (Rig, crate::SealedBlock) {
+    let mut rig = Rig::new(1, 4);
+    let chain = blocks(1 + accepted);
+    rig.commit(&chain[0], &c(0, &chain[0]));
+    for block in &chain[1..] {
+        rig.accept(block);
+    }
+    for from in [0, 2, 3] {
+        rig.settled(from, ask(1, 1, 0));
+    }
+    let expired = rig.wait(TIMEOUT_MS);
+    assert!(expired.contains(&sent(ask(2, 1, 0))), "{expired:?}");
+    (rig, chain[0].clone())
+}
+
+/// Found by the simulator's guided seed 5888: in an idle view the ask of one that came late stayed, and one more
+/// ended the view.
+#[test]
+fn r26_a_view_that_has_made_up_before_it_is_entered_withdraws_the_ask() {
+    let (mut rig, parent) = asking_beyond(0);
+    let block = child(&parent, 1, 50);
+    let effects = rig.certified(&block, &c(1, &block));
+    rig.settle(effects);
+    assert_eq!(rig.replica.tip().height, block.height());
+    assert_eq!(rig.replica.phase(), Phase::Changing { target: View(1) });
+    let entered = rig.enter(&new_view_of(1, Some(&c(0, &parent)), None));
+    assert!(entered.contains(&sent(ask(1, 1, 1))), "{entered:?}");
+}
+
+#[test]
+fn r26_a_block_that_the_view_dropped_is_not_waited_for() {
+    let (mut rig, parent) = asking_beyond(2);
+    rig.enter(&new_view_of(1, Some(&c(0, &parent)), None));
+    let block = child(&parent, 1, 50);
+    let effects = rig.certified(&block, &c(1, &block));
+    let effects = rig.settle(effects);
+    assert!(effects.contains(&sent(ask(1, 1, 1))), "{effects:?}");
+}
+
 #[test]
 fn r27_the_view_asked_for_is_the_f_plus_first_highest_of_the_latest_asks() {
     let mut asks = Asks::default();
