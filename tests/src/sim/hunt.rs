@@ -2,6 +2,7 @@
 
 use super::guided;
 use super::mutation::Mutation;
+use super::settings::Settings;
 use super::world::run_scenario;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -30,10 +31,15 @@ pub fn hunt(mutation: Mutation, seeds: u64, threads: usize) -> Option<Find> {
                         return;
                     }
                     let Some(violation) = run_scenario(seed, settings, scenario).violation else { continue };
+                    // A run that fails on the right core too is another find, and a worse one.
+                    let right = Settings { mutation: None, ..settings };
+                    let right = run_scenario(seed, right, scenario).violation;
+                    let violation =
+                        right.map_or(violation.0, |right| format!("also without the mistake: {}", right.0));
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     if found.as_ref().is_none_or(|known| seed < known.seed) {
                         best.fetch_min(seed, Ordering::Relaxed);
-                        *found = Some(Find { seed, violation: violation.0 });
+                        *found = Some(Find { seed, violation });
                     }
                 }
             });
