@@ -53,15 +53,15 @@ fn coalitions_of_different_kinds() {
 /// R37: who signs two payloads for one slot is named by the honest.
 #[test]
 fn contradictions_are_named() {
-    let cases: [(_, &[_]); 5] = [
-        ("byzantine-equivocator", &["evidence of two proposals"]),
-        ("byzantine-double-voter", &["evidence of two Commits"]),
-        ("byzantine-view-liar", &["evidence of two ViewChanges", "evidence of two NewViews"]),
-        ("byzantine-mutator", &["evidence of two Prepares"]),
-        ("byzantine-twins", &["evidence of two "]),
+    let cases: [(_, _, &[_]); 5] = [
+        ("byzantine-equivocator", (4, 8), &["evidence of two proposals"]),
+        ("byzantine-double-voter", (4, 8), &["evidence of two Commits"]),
+        ("byzantine-view-liar", (4, 8), &["evidence of two ViewChanges", "evidence of two NewViews"]),
+        ("byzantine-mutator", (4, 8), &["evidence of two Prepares"]),
+        ("byzantine-twins", (10, 4), &["evidence of two "]),
     ];
-    for (name, evidence) in cases {
-        let shown = all_of(name, &[(4, 8)], 8);
+    for (name, size, evidence) in cases {
+        let shown = all_of(name, &[size], 8);
         for one in evidence {
             assert!(shown.keys().any(|kind| kind.starts_with(one)), "{name}, {one}: {shown:?}");
         }

@@ -14,6 +14,7 @@ impl Wire {
             Self::WantBlocks(above) => format!("want blocks above {above}"),
             Self::Blocks(blocks) => format!("{} blocks above {}", blocks.found.len(), blocks.asked),
             Self::Transactions(some) => format!("{} transactions", some.len()),
+            Self::UnknownEpoch(epoch) => format!("something of epoch {epoch}"),
             Self::Connected => "the wire is new".into(),
             Self::Disconnected => "the wire is gone".into(),
         }
@@ -40,6 +41,7 @@ impl Wire {
             Self::WantBlocks(Height(number)) => numbered(*number),
             Self::Blocks(blocks) => blocks.found.last().map_or([0; 32], |c| c.certificate.block_hash.0),
             Self::Transactions(some) => numbered(some.len() as u64),
+            Self::UnknownEpoch(epoch) => numbered(epoch.0),
             Self::Connected => [0xc0; 32],
             Self::Disconnected => [0xdc; 32],
         }

@@ -106,7 +106,11 @@ impl Place {
             Wire::Blocks(_) => Some(Self::anywhere(CHAIN)),
             Wire::Body(_) => Some(Self::anywhere(BODY)),
             Wire::Transactions(_) => Some(Self::anywhere(TRANSACTIONS)),
-            Wire::WantBody(_) | Wire::WantBlocks(_) | Wire::Connected | Wire::Disconnected => None,
+            Wire::UnknownEpoch(_)
+            | Wire::WantBody(_)
+            | Wire::WantBlocks(_)
+            | Wire::Connected
+            | Wire::Disconnected => None,
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) fn different_sets(random: &mut Random, n: usize, _: usize) -> Plan {
     for round in 0..5 {
         let at = 1_000 + round * 1_200;
         faults.push((at, Fault::CrashPrimary { down_ms: random.between(300, 1_200) }));
-        let nodes = two(random, n);
+        let nodes = random.two_of(n);
         faults.push((at + 10, Fault::SlowLink { nodes, delay_ms: 1_500, for_ms: 1_100 }));
         faults.push((at + 20, Fault::Lossy { percent: 30, for_ms: 900 }));
     }
@@ -67,7 +67,7 @@ pub(super) fn late_echoes(random: &mut Random, n: usize, _: usize) -> Plan {
     let mut faults = vec![(500, Fault::Lossy { percent: 30, for_ms: 6_000 })];
     for round in 0..5 {
         faults.push((1_000 + round * 1_000, Fault::CrashPrimary { down_ms: random.between(50, 700) }));
-        let nodes = two(random, n);
+        let nodes = random.two_of(n);
         faults.push((900 + round * 1_000, Fault::SlowLink { nodes, delay_ms: 2_500, for_ms: 1_000 }));
     }
     faults.sort_by_key(|(at, _)| *at);
@@ -105,10 +105,4 @@ pub(super) fn replays(random: &mut Random, n: usize, _: usize) -> Plan {
         (150 * i, Fault::CrashAtPersist { node, synced, down_ms: random.between(5, 120) })
     };
     Plan { faults: (1..48).map(|i| one(i, random)).collect(), heal_ms: 8_000, ..Plan::default() }
-}
-
-/// Two different nodes.
-fn two(random: &mut Random, n: usize) -> [usize; 2] {
-    let one = random.below(n as u64) as usize;
-    [one, (one + random.between(1, n as u64 - 1) as usize) % n]
 }

@@ -42,4 +42,10 @@ impl Random {
     pub const fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
+
+    /// Two different ones of `count` ≥ 2 things.
+    pub const fn two_of(&mut self, count: usize) -> [usize; 2] {
+        let one = self.below(count as u64) as usize;
+        [one, (one + self.between(1, count as u64 - 1) as usize) % count]
+    }
 }

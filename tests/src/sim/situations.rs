@@ -28,12 +28,6 @@ pub(super) fn draw(random: &Random, n: usize) -> Option<Plan> {
     Some(plan)
 }
 
-/// Two different nodes.
-fn two(random: &mut Random, n: usize) -> [usize; 2] {
-    let first = random.below(n as u64) as usize;
-    [first, (first + random.between(1, n as u64 - 1) as usize) % n]
-}
-
 /// A block reaches nobody, and later ones of the same window reach all; then their primary goes for good, and
 /// that block with it.
 fn hole(plan: &mut Plan, random: &mut Random, n: usize) {
@@ -58,7 +52,7 @@ fn late_commits(plan: &mut Plan, random: &mut Random, n: usize) {
         let before = random.below(DEPTH_MAX);
         plan.gap(0, PROPOSAL, all, before);
     }
-    let [behind, left_out] = two(random, n);
+    let [behind, left_out] = random.two_of(n);
     let depth = random.between(1, DEPTH_MAX);
     let late = all & !(1 << behind) & !(1 << left_out);
     plan.gap(view, COMMIT, late, depth).late_ms = Some(random.between(500, 1_000));

@@ -7,7 +7,7 @@ use super::gap::Loss;
 use super::signing::check;
 use super::world::{Event, World};
 use quorate_chain::ledger::CommittedBlock;
-use quorate_chain::{Block, BlockHash, Height, Transaction, View};
+use quorate_chain::{Block, BlockHash, Epoch, Height, Transaction, View};
 use quorate_consensus::fetched;
 use quorate_consensus::{Input, Message, Peer, Pending, Verified};
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub(super) struct Answer<Q, A> {
 pub(super) enum Wire {
     /// Verified when it was sent, against the epoch that it is of: one check does for all receivers.
     Consensus(Arc<Verified<Message>>),
+    /// A message of an epoch that nobody was in when it was sent, so nobody could verify it.
+    UnknownEpoch(Epoch),
     WantBody(BlockHash),
     Body(Answer<BlockHash, Arc<Block>>),
     /// Above this height.
@@ -124,6 +126,9 @@ impl World {
                     self.step(to, Input::OtherEpoch { peer: Peer(from as u64), epoch })
                 }
             }
+            // Whoever has come to that epoch meanwhile refuses it.
+            Wire::UnknownEpoch(epoch) if self.epoch(to) == epoch => Ok(()),
+            Wire::UnknownEpoch(epoch) => self.step(to, Input::OtherEpoch { peer: Peer(from as u64), epoch }),
             Wire::WantBody(hash) => {
                 let body = self.nodes[to].executor().map(|executor| executor.body(hash));
                 match body {

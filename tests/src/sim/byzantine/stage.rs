@@ -9,7 +9,7 @@ use crate::sim::wire::Wire;
 use crate::sim::world::{Event, World};
 use quorate_chain::{Epoch, ValidatorIndex};
 use quorate_consensus::message::verify_by;
-use quorate_consensus::{Message, Unsigned, Verified};
+use quorate_consensus::{Message, Unsigned};
 use std::sync::Arc;
 
 /// How often a Byzantine validator speaks up by itself, milliseconds.
@@ -190,7 +190,7 @@ impl World {
     fn post_one(&mut self, node: usize, to: &[usize], message: Message) -> Result<(), Violation> {
         let Some(context) = self.contexts.get(message.epoch().0 as usize).cloned() else {
             // Nobody is in that epoch: whoever hears of it asks for blocks.
-            let wire = Wire::Consensus(Arc::new(Verified::vouched(message)));
+            let wire = Wire::UnknownEpoch(message.epoch());
             to.iter().for_each(|to| self.put(node, *to, wire.clone()));
             return Ok(());
         };
