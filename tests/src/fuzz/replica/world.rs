@@ -12,8 +12,9 @@ use quorate_consensus::message::verify;
 use quorate_consensus::{Effect, Input, Message, Peer, SealedBlock, Verified};
 use std::collections::BTreeMap;
 
-/// Most effects of one step: what a window of 8 and the largest help need, and some more.
-const EFFECTS_MAX: usize = 64;
+/// Most effects of one step: what a window of 8 and the largest help need, and some more; and when a disk answers
+/// at last, the two votes for each of the heights that the core remembers.
+const EFFECTS_MAX: usize = 64 + 2 * 128;
 /// Most inputs that one replica's own driver gives without time passing or a message coming.
 const ANSWERS_MAX: usize = 512;
 /// Messages and blocks that wait for a node; what is above is lost, as by a network.
@@ -312,7 +313,7 @@ impl World {
 
     /// Checks how many effects a step had, and keeps them if asked for.
     pub(super) fn account(&mut self, effects: &[Effect]) {
-        assert!(effects.len() <= EFFECTS_MAX, "{} effects of one step", effects.len());
+        assert!(effects.len() <= EFFECTS_MAX, "{} effects of one step: {:?}", effects.len(), kinds(effects));
         if let Some(log) = &mut self.watch.log {
             log.extend_from_slice(effects);
         }
@@ -323,4 +324,16 @@ impl World {
         let of = |node: &Node| (node.replica.epoch(), node.replica.view(), node.replica.tip().height);
         self.nodes.iter().map(of).max().unwrap_or_default()
     }
+}
+
+/// How many effects there are of each kind.
+fn kinds(effects: &[Effect]) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for effect in effects {
+        let text = format!("{effect:?}");
+        // Of a message its kind too.
+        let kind: Vec<_> = text.split(|c: char| !c.is_alphanumeric()).take(3).collect();
+        *kinds.entry(kind.join(" ")).or_default() += 1;
+    }
+    kinds
 }
