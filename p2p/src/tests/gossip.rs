@@ -233,16 +233,28 @@ async fn who_is_not_heard_hides_no_honest_copy_and_is_heard_on_a_new_connection(
     }
     until("all are rejected", || judge.network.stats().gossip_rejected == u64::from(REJECTS_MAX)).await;
     // From now on what it sends has not even been seen: an honest peer's copy comes.
-    bad.network.publish(Bytes::from_static(b"sound")).unwrap();
-    loop {
-        let (_, batch, verdict) = real(good).await;
-        if batch == "sound" {
-            verdict.accept();
-            break;
+    // One batch may be lost to lazy gossip: gossipsub asks whoever tells of a batch first, the one that is not
+    // heard too, and then nobody else.
+    let mut number = 0;
+    until("an honest copy comes", || {
+        number += 1;
+        drop(bad.network.publish(format!("sound {number}").into()));
+        for event in good.drain() {
+            if let Event::Gossip { batch, verdict, .. } = event
+                && batch.starts_with(b"sound")
+            {
+                verdict.accept();
+            }
         }
-    }
-    let (from, batch, _) = real(judge).await;
-    assert_eq!((from, &batch[..]), (good.key(), &b"sound"[..]));
+        judge.drain().iter().any(|event| match event {
+            Event::Gossip { from, batch, .. } if batch.starts_with(b"sound") => {
+                assert_eq!(*from, good.key(), "the other is not heard");
+                true
+            }
+            _ => false,
+        })
+    })
+    .await;
     // A new connection, a new chance.
     judge.network.set_peers(vec![good.address()]);
     judge.disconnected(bad.key()).await;
