@@ -82,6 +82,7 @@ impl Evidence {
     /// # Errors
     /// Says why it proves nothing.
     pub fn verify(&self, context: &EpochContext) -> Result<ValidatorIndex, Invalid> {
+        let context = context.judge();
         let contradict = match self {
             Self::Proposals(a, b) => {
                 context.one(Domain::Proposal, a.payload.epoch, a)?;

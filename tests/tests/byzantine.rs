@@ -3,12 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test program")]
 
 use quorate_tests::sim::{
-    Byzantine, Outcome, Plan, Scenario, Settings, TIMEOUT_BASE_MS, run_plan, run_scenario,
+    Byzantine, Outcome, Plan, RESUMED_TIMEOUTS, Scenario, Settings, TIMEOUT_BASE_MS, run_plan, run_scenario,
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Commits go on within so many base time-outs after healing, whatever f validators do.
-const RESUMED_TIMEOUTS: u64 = 20;
 
 /// Runs some seeds of a scenario, which must not break a rule; gives what showed.
 fn all_of(name: &str, sizes: &[(usize, u64)], seeds: u64) -> BTreeMap<&'static str, u64> {

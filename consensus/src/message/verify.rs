@@ -79,7 +79,7 @@ impl<T> Verified<T> {
 }
 
 /// An epoch, and how signatures are checked.
-struct Judge<'a> {
+pub(crate) struct Judge<'a> {
     context: &'a EpochContext,
     holds: SignatureCheck,
 }
@@ -93,7 +93,7 @@ impl std::ops::Deref for Judge<'_> {
 }
 
 impl Judge<'_> {
-    fn signed<T: BorshSerialize>(
+    pub(crate) fn signed<T: BorshSerialize>(
         &self,
         domain: Domain,
         signer: ValidatorIndex,
@@ -106,7 +106,7 @@ impl Judge<'_> {
         if holds { Ok(()) } else { Err(Invalid::Signature(signer)) }
     }
 
-    fn one<T: BorshSerialize>(
+    pub(crate) fn one<T: BorshSerialize>(
         &self,
         domain: Domain,
         epoch: Epoch,
@@ -126,27 +126,9 @@ impl Judge<'_> {
 }
 
 impl EpochContext {
-    const fn judge(&self) -> Judge<'_> {
+    /// Checks signatures as a node does.
+    pub(crate) const fn judge(&self) -> Judge<'_> {
         Judge { context: self, holds: strict }
-    }
-
-    pub(crate) fn signed<T: BorshSerialize>(
-        &self,
-        domain: Domain,
-        signer: ValidatorIndex,
-        payload: &T,
-        signature: &Signature,
-    ) -> Result<(), Invalid> {
-        self.judge().signed(domain, signer, payload, signature)
-    }
-
-    pub(crate) fn one<T: BorshSerialize>(
-        &self,
-        domain: Domain,
-        epoch: Epoch,
-        message: &Signed<T>,
-    ) -> Result<(), Invalid> {
-        self.judge().one(domain, epoch, message)
     }
 
     pub(crate) fn in_epoch(&self, epoch: Epoch) -> Result<(), Invalid> {

@@ -22,7 +22,7 @@ impl World {
     pub(super) fn aftermath(&mut self) -> Result<(), Violation> {
         let leaving = std::mem::take(&mut self.leaving);
         // A slow network takes another time.
-        if leaving.is_empty() || self.is_skewed() || self.latency_ms > 0 {
+        if leaving.is_empty() || self.skewed || self.latency_ms > 0 {
             return Ok(());
         }
         // A commit in the view, after which every ask but that of a replica in need is withdrawn (R26).

@@ -23,21 +23,14 @@ impl World {
     /// it to each block just before the time is up.
     fn liveness_bound_ms(&self) -> u64 {
         let faulty = |n: &&SimNode| self.silent.contains(&n.index) || n.standing != Standing::Honest;
-        let unfit =
-            if self.is_skewed() { self.nodes.len() - 1 } else { self.nodes.iter().filter(faulty).count() };
+        let unfit = if self.skewed { self.nodes.len() - 1 } else { self.nodes.iter().filter(faulty).count() };
         let sets = (0..=self.roster.last().0).map(|epoch| self.roster.set(Epoch(epoch)));
         let f = sets.map(|set| set.quorum().f()).min().unwrap_or(0);
         let doubled = |i: usize| self.timeout_ms << i.saturating_sub(f).min(32);
         let lost = (0..=unfit).map(|i| doubled(i).min(TIMEOUT_MAX_MS));
         let epochs = 1 + self.roster.last().0;
-        let blocks =
-            if self.is_skewed() && !self.coalition.is_empty() { transactions().len() as u64 } else { 0 };
+        let blocks = if self.skewed && !self.coalition.is_empty() { transactions().len() as u64 } else { 0 };
         epochs * LIVENESS_TIMEOUTS * self.base_ms + lost.sum::<u64>() + blocks * self.timeout_ms
-    }
-
-    /// Whether some clock is wrong.
-    pub(super) fn is_skewed(&self) -> bool {
-        self.nodes.iter().any(|node| node.skew_ms.abs() > SKEW_MAX_MS)
     }
 
     /// What was accepted before the healing and is committed after it raises the time-out, as slow as it was
@@ -57,7 +50,7 @@ impl World {
         let resumed_ms = first - healed;
         self.outcome.resumed_ms = resumed_ms;
         let bound_ms = RESUMED_TIMEOUTS * self.base_ms.max(self.healed_timeout_ms);
-        if resumed_ms > bound_ms && !self.is_skewed() && self.outcome.violation.is_none() {
+        if resumed_ms > bound_ms && !self.skewed && self.outcome.violation.is_none() {
             let text =
                 format!("L: nothing is committed within {bound_ms} ms after healing, then at {first} ms");
             self.outcome.violation = Some(Violation(text));

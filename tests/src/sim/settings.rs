@@ -9,7 +9,7 @@ pub const TIMEOUT_BASE_MS: u64 = 300;
 /// Largest time-out in the simulator, milliseconds.
 pub const TIMEOUT_MAX_MS: u64 = 10_000;
 
-/// After healing, the first commit must come within so many time-outs.
+/// After healing, the first commit must come within so many time-outs, whatever f validators do.
 pub const RESUMED_TIMEOUTS: u64 = 20;
 
 /// What a run is made of, beside its seed.

@@ -74,6 +74,7 @@ impl World {
             loyal: plan.loyal,
             latency_ms: plan.latency_ms,
             base_ms: plan.base_ms(),
+            skewed: plan.is_skewed(),
             transactions: plan.transactions.unwrap_or(TRANSACTIONS).min(TRANSACTIONS),
             healed: None,
             balanced: Height::ZERO,
@@ -102,9 +103,8 @@ impl World {
             let first = self.random.below(LIE_EVERY_MS);
             self.at(first, Event::Lie { node });
         }
-        let skewed = self.is_skewed();
         let drifts = self.nodes.iter().any(|node| node.drift != 0);
-        let lasting = [(skewed, SKEW), (drifts, DRIFT), (!self.silent.is_empty(), SILENT)];
+        let lasting = [(self.skewed, SKEW), (drifts, DRIFT), (!self.silent.is_empty(), SILENT)];
         lasting.into_iter().filter(|(there, _)| *there).for_each(|(_, kind)| self.fired(kind));
     }
 }

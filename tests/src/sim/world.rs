@@ -103,6 +103,8 @@ pub(super) struct World {
     pub(super) latency_ms: u64,
     /// What a view takes at least, milliseconds.
     pub(super) base_ms: u64,
+    /// Whether some clock is wrong.
+    pub(super) skewed: bool,
     /// Transactions submitted while there are faults.
     pub(super) transactions: usize,
     /// When it healed, and until when everything must be committed.
