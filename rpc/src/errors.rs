@@ -47,6 +47,8 @@ pub enum ErrorKind {
     AlreadyCommitted,
     PoolFull,
     CommitTimeout,
+    NoRole,
+    QuotaSpent,
 }
 
 /// What the table says of a kind.
@@ -70,7 +72,7 @@ const fn row(
 
 impl ErrorKind {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::ParseError,
         Self::InvalidRequest,
         Self::UnknownMethod,
@@ -99,6 +101,8 @@ impl ErrorKind {
         Self::AlreadyCommitted,
         Self::PoolFull,
         Self::CommitTimeout,
+        Self::NoRole,
+        Self::QuotaSpent,
     ];
 
     #[rustfmt::skip]
@@ -133,6 +137,8 @@ impl ErrorKind {
             Self::AlreadyCommitted => row(2012, S::CONFLICT, "already_committed", "id, height, index", "It has been committed; the data says where."),
             Self::PoolFull => row(2013, S::SERVICE_UNAVAILABLE, "pool_full", "retry_after", "Too many transactions wait; try again after so many seconds."),
             Self::CommitTimeout => row(2014, S::GATEWAY_TIMEOUT, "commit_timeout", "id, known", "Taken into the pool, but no block had it in time. It may still be committed: ask for it by its id."),
+            Self::NoRole => row(2015, S::UNPROCESSABLE_ENTITY, "no_role", "account", "None of the account's roles lets it transact."),
+            Self::QuotaSpent => row(2016, S::TOO_MANY_REQUESTS, "quota_spent", "account, retry_after_ms", "The account, or its organisation, has spent its quota of work; the data says when there is enough again."),
         }
     }
 
@@ -302,6 +308,8 @@ const fn rejection_kind(rejection: &Rejection) -> ErrorKind {
         Rejection::InvalidSignature => ErrorKind::InvalidSignature,
         Rejection::UnknownAccount(_) => ErrorKind::UnknownAccount,
         Rejection::AccountFrozen(_) => ErrorKind::AccountFrozen,
+        Rejection::NoRole(_) => ErrorKind::NoRole,
+        Rejection::QuotaSpent { .. } => ErrorKind::QuotaSpent,
         Rejection::Unauthorised(_) => ErrorKind::Unauthorised,
         Rejection::WrongNonce { .. } => ErrorKind::WrongNonce,
         Rejection::NonceTaken(_) => ErrorKind::NonceTaken,
@@ -319,7 +327,11 @@ fn rejection_data(rejection: &Rejection) -> Value {
         Rejection::WrongChain { expected, found } => json!({ "expected": expected, "found": found }),
         Rejection::UnknownAccount(account)
         | Rejection::AccountFrozen(account)
+        | Rejection::NoRole(account)
         | Rejection::Unauthorised(account) => json!({ "account": account }),
+        Rejection::QuotaSpent { payer, retry_ms } => {
+            json!({ "account": payer, "retry_after_ms": retry_ms })
+        }
         Rejection::WrongNonce { expected, found } => json!({ "expected": expected, "found": found }),
         Rejection::NonceTaken(nonce) => json!({ "nonce": nonce }),
         Rejection::Expired { valid_until, height } => {

@@ -21,6 +21,8 @@ pub enum Domain {
     StateKey,
     /// Hash: value of an entry in the state.
     StateValue,
+    /// Hash: id of an asset, from issuer and symbol.
+    Asset,
     /// Signature: transaction body.
     Transaction,
     /// Signature: proposal of a block by its primary.
@@ -63,6 +65,7 @@ impl Domain {
             Self::Genesis => b"quorate/genesis/1\0",
             Self::StateKey => b"quorate/state-key/1\0",
             Self::StateValue => b"quorate/state-value/1\0",
+            Self::Asset => b"quorate/asset/1\0",
             Self::Transaction => b"quorate/transaction/1\0",
             Self::Proposal => b"quorate/proposal/1\0",
             Self::Prepare => b"quorate/prepare/1\0",
@@ -81,7 +84,7 @@ impl Domain {
     }
 
     /// All of them, for the test that no two tags are equal and for the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Header,
         Self::Result,
         Self::Receipt,
@@ -89,6 +92,7 @@ impl Domain {
         Self::Genesis,
         Self::StateKey,
         Self::StateValue,
+        Self::Asset,
         Self::Transaction,
         Self::Proposal,
         Self::Prepare,

@@ -12,10 +12,10 @@ use super::store::{Store, StoreError, Table};
 use crate::block::{Block, BlockResult, Header};
 use crate::certificate::{CommitCertificate, PATH_HEADERS_MAX};
 use crate::codec::List;
-use crate::ids::{AccountId, Amount, AssetId, BlockHash, ChainId, Epoch, Height, TransactionId};
+use crate::ids::{AccountId, AssetId, BlockHash, ChainId, Epoch, Height, TransactionId};
 use crate::receipt::Receipt;
 use crate::state::tree::{self, KeyHash, LEAF_KEYS_MAX, LeafSource, Prefix, Proof, Tree};
-use crate::state::{Account, StateError, StateKey, StateReader, StateValue};
+use crate::state::{Account, Holding, StateError, StateKey, StateReader, StateValue};
 use crate::transaction::Transaction;
 use crate::validator::ValidatorSet;
 use std::collections::VecDeque;
@@ -62,7 +62,7 @@ pub struct AccountRecord {
     /// The account.
     pub account: Account,
     /// What it holds, ascending by asset; at most 1,000 are listed.
-    pub balances: Vec<(AssetId, Amount)>,
+    pub balances: Vec<(AssetId, Holding)>,
     /// The height at which it was read.
     pub height: Height,
 }
@@ -357,12 +357,14 @@ impl Reader {
             return Ok(None);
         };
         let (first, last) = ([id.0, [0; 32]].concat(), [id.0, [0xff; 32]].concat());
-        let mut balances = Vec::new();
+        let native = Holding { amount: account.balance, frozen: false };
+        let mut balances: Vec<_> =
+            Some((AssetId::NATIVE, native)).filter(|(_, native)| native.amount.0 > 0).into_iter().collect();
         for (holding, _) in self.0.store.range(Table::Holdings, &first, &last, BALANCES_MAX)? {
             let asset = holding.get(32..).and_then(|asset| asset.try_into().ok()).map(AssetId);
             let Some(asset) = asset else { continue };
-            if let Some(StateValue::Balance(amount)) = self.0.stored(&StateKey::Balance(id, asset))? {
-                balances.push((asset, amount));
+            if let Some(StateValue::Balance(holding)) = self.0.stored(&StateKey::Balance(id, asset))? {
+                balances.push((asset, holding));
             }
         }
         Ok(Some(AccountRecord { account, balances, height: committed.0.height }))

@@ -13,8 +13,9 @@ use crate::certificate::fixture::commit_certificate;
 use crate::codec::{Bytes, List};
 use crate::crypto::SecretKey;
 use crate::ids::{AccountId, Amount, AssetId, Nonce, ValidatorIndex, View};
-use crate::state::{Account, StateKey, StateValue, value_hash};
-use crate::transaction::{ChainTag, Instruction, Transaction, TransactionBody};
+use crate::instruction::Instruction;
+use crate::state::{Account, Holding, StateKey, StateValue, value_hash};
+use crate::transaction::{Transaction, TransactionBody};
 use crate::validator::fixture::validator_set;
 use std::path::Path;
 
@@ -32,9 +33,8 @@ fn id(i: u8) -> AccountId {
 fn genesis() -> GenesisState {
     let mut entries = BTreeMap::new();
     for i in 1..=ACCOUNTS {
-        entries.insert(StateKey::Account(id(i)), StateValue::Account(Account::default()));
-        let balance = StateKey::Balance(id(i), AssetId::NATIVE);
-        entries.insert(balance, StateValue::Balance(Amount(1_000)));
+        let account = Account { balance: Amount(1_000), ..Account::default() };
+        entries.insert(StateKey::Account(id(i)), StateValue::Account(account));
     }
     GenesisState::new(CHAIN, TimestampMs(1), validator_set(4), Parameters::default(), entries)
 }
@@ -42,14 +42,7 @@ fn genesis() -> GenesisState {
 fn transfer(from: u8, nonce: u64, to: u8) -> Transaction {
     let memo = Bytes::default();
     let pay = Instruction::Transfer { to: id(to), asset: AssetId::NATIVE, amount: Amount(3), memo };
-    let body = TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account: id(from),
-        nonce: Nonce(nonce),
-        valid_until: Height(0),
-        sponsor: None,
-        instructions: List::new(vec![pay]).unwrap(),
-    };
+    let body = TransactionBody::new(CHAIN, id(from), Nonce(nonce), vec![pay]).unwrap();
     Transaction::sign(body, CHAIN, &[&key(from)]).unwrap()
 }
 
@@ -117,7 +110,8 @@ fn an_empty_ledger_is_genesis() {
     assert_eq!((tip.height, tip.block), (Height(0), BlockHash(CHAIN.0)));
     assert_eq!(tip.result, genesis().result().unwrap());
     let account = opened.reader.account(id(1)).unwrap().unwrap();
-    assert_eq!(account.balances, [(AssetId::NATIVE, Amount(1_000))]);
+    let native = Holding { amount: Amount(1_000), frozen: false };
+    assert_eq!(account.balances, [(AssetId::NATIVE, native)]);
     assert!(opened.reader.block(Height(1)).unwrap().is_none());
 }
 
@@ -133,7 +127,7 @@ fn commits_survive_reopening_with_and_without_the_store() {
         }
     }
     let first = summary(&opened);
-    let total: u128 = first.2.iter().flatten().flat_map(|a| &a.balances).map(|(_, amount)| amount.0).sum();
+    let total: u128 = first.2.iter().flatten().flat_map(|a| &a.balances).map(|(_, held)| held.amount.0).sum();
     assert_eq!(total, 1_000 * u128::from(ACCOUNTS), "nothing is lost or made");
     drop(opened);
     store.lose_power();
@@ -181,7 +175,7 @@ fn a_damaged_value_is_noticed_when_read_and_mended_at_the_next_opening() {
     }
     opened.ledger.checkpoint().unwrap();
     let whole = summary(&opened);
-    let place = StateKey::Balance(id(2), AssetId::NATIVE).hash();
+    let place = StateKey::Account(id(2)).hash();
     assert!(store.damage(Table::State, &place.0, |bytes| bytes[40] ^= 1));
     assert!(matches!(opened.reader.account(id(2)), Err(LedgerError::State(_) | LedgerError::Store(_))));
     drop(opened);
@@ -304,7 +298,7 @@ fn rot_in_the_files_of_sled_is_mended_at_opening() {
         let mut account = [0; 32];
         account[..4].copy_from_slice(&i.to_le_bytes());
         let balance = StateKey::Balance(AccountId(account), AssetId::NATIVE);
-        genesis.entries.insert(balance, StateValue::Balance(Amount(1)));
+        genesis.entries.insert(balance, StateValue::Balance(Holding { amount: Amount(1), frozen: false }));
     }
     let folder = tempfile::tempdir().unwrap();
     let mut opened = Ledger::open(folder.path(), &genesis).unwrap();
@@ -386,7 +380,10 @@ fn an_account_is_shown_with_as_many_balances_as_may_be() {
     let mut entries = BTreeMap::from([(StateKey::Account(id(1)), StateValue::Account(Account::default()))]);
     for asset in 0..=BALANCES_MAX as u16 {
         let asset = AssetId([asset.to_be_bytes(); 16].concat().try_into().unwrap());
-        entries.insert(StateKey::Balance(id(1), asset), StateValue::Balance(Amount(5)));
+        entries.insert(
+            StateKey::Balance(id(1), asset),
+            StateValue::Balance(Holding { amount: Amount(5), frozen: false }),
+        );
     }
     let many = GenesisState::new(CHAIN, TimestampMs(1), validator_set(4), Parameters::default(), entries);
     let (disk, store) = (Arc::new(MemDisk::new(41)), Box::new(MemoryStore::default()));

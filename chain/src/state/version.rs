@@ -3,6 +3,7 @@
 use super::entry::{StateKey, StateValue, value_hash};
 use super::tree::{KeyHash, LeafSource, Tree, ValueHash};
 use crate::ids::StateRoot;
+use crate::parameters::Parameters;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,6 +34,17 @@ pub trait StateReader {
     /// # Errors
     /// When the store fails.
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError>;
+
+    /// The chain's parameters in this version.
+    ///
+    /// # Errors
+    /// When the store fails, or there are none.
+    fn parameters(&self) -> Result<Parameters, StateError> {
+        match self.get(&StateKey::Parameters)? {
+            Some(StateValue::Parameters(parameters)) => Ok(parameters),
+            _ => Err(StateError::Store("the state has no parameters".into())),
+        }
+    }
 }
 
 /// The state after a block: its changes over the parent's version, and the tree over all entries. Versions

@@ -6,10 +6,11 @@ use quorate_chain::certificate::CommitVote;
 use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::{Bytes, List};
 use quorate_chain::crypto::SecretKey;
+use quorate_chain::instruction::Instruction;
 use quorate_chain::ledger::{GenesisState, Ledger, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, StateKey, StateValue};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::fixture::validator_set;
 use quorate_chain::{
     Block, ChainId, Epoch, Header, Height, Nonce, ResultHash, TimestampMs, Transaction, ValidatorIndex, View,
@@ -39,14 +40,7 @@ pub(super) fn transaction(nonce: u64, value_bytes: usize) -> Transaction {
         key: Bytes::new(vec![1]).unwrap(),
         value: Bytes::new(vec![2; value_bytes]).unwrap(),
     };
-    let body = TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account: namespace,
-        nonce: Nonce(nonce),
-        valid_until: Height::ZERO,
-        sponsor: None,
-        instructions: List::new(vec![put]).unwrap(),
-    };
+    let body = TransactionBody::new(CHAIN, namespace, Nonce(nonce), vec![put]).unwrap();
     Transaction::sign(body, CHAIN, &[&key()]).unwrap()
 }
 

@@ -3,12 +3,15 @@
 
 use super::executor::{InsertAnswer, Job};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
+use crate::cli::now;
 use bytes::Bytes;
 use quorate_chain::Transaction;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::crypto::verify_batch;
-use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
+use quorate_chain::execution::{Admission, InvalidTransaction, check_form};
 use quorate_chain::ledger::Reader;
+use quorate_chain::parameters::Parameters;
+use quorate_chain::state::{StateError, StateReader};
 use quorate_p2p::{GossipVerdict, Network};
 use quorate_rpc::{Rejection, Submission};
 use tokio::sync::{mpsc, oneshot};
@@ -86,10 +89,11 @@ impl Ingest {
     /// Whether all were authentic and of this chain.
     fn take(&self, candidates: Vec<Candidate>) -> bool {
         let height = self.reader.tip().height.next();
+        let parameters = self.reader.parameters();
         let mut sound = true;
         let mut checked = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            match self.check(&candidate.transaction, height) {
+            match self.check(&candidate.transaction, height, &parameters) {
                 Ok(()) => checked.push(candidate),
                 Err(error) => {
                     sound &= !error.is_peer_fault();
@@ -128,9 +132,11 @@ impl Ingest {
         &self,
         transaction: &Transaction,
         height: quorate_chain::Height,
+        parameters: &Result<Parameters, StateError>,
     ) -> Result<(), InvalidTransaction> {
         check_form(transaction, self.reader.chain(), height)?;
-        let expected = check_against_state(&self.reader, transaction)?;
+        let parameters = parameters.as_ref().map_err(StateError::clone)?;
+        let expected = Admission::new(&self.reader, parameters, now()).check(transaction)?;
         let found = transaction.body().nonce;
         if found < expected { Err(InvalidTransaction::Nonce { expected, found }) } else { Ok(()) }
     }

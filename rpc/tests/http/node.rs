@@ -5,11 +5,12 @@ use quorate_chain::certificate::CommitVote;
 use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::{Bytes, List, Text};
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
+use quorate_chain::execution::{Admission, InvalidTransaction, check_form};
+use quorate_chain::instruction::Instruction;
 use quorate_chain::ledger::{GenesisState, Ledger, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, AccountStatus, StateKey, StateValue};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::fixture::validator_set;
 use quorate_chain::{
     AccountId, Amount, AssetId, Block, ChainId, CommitCertificate, Epoch, Header, Height, Nonce, TimestampMs,
@@ -82,12 +83,12 @@ pub(crate) fn validators() -> ValidatorSet {
 }
 
 fn genesis() -> GenesisState {
+    let rich = Account { balance: Amount(1000), ..Account::default() };
     let frozen = Account { status: AccountStatus::Frozen, ..Account::default() };
     let entries = BTreeMap::from([
         (StateKey::Parameters, StateValue::Parameters(Parameters::default())),
         (StateKey::Validators, StateValue::Validators(Epoch(0), validators())),
-        (StateKey::Account(alice()), StateValue::Account(Account::default())),
-        (StateKey::Balance(alice(), AssetId::NATIVE), StateValue::Balance(Amount(1000))),
+        (StateKey::Account(alice()), StateValue::Account(rich)),
         (StateKey::Account(carol()), StateValue::Account(frozen)),
     ]);
     GenesisState { chain: CHAIN, timestamp_ms: TimestampMs(START_MS), validators: validators(), entries }
@@ -99,14 +100,7 @@ pub(crate) fn transfer(to: AccountId, amount: u128, memo: &[u8]) -> Instruction 
 }
 
 pub(crate) fn body(account: AccountId, nonce: u64, instruction: Instruction) -> TransactionBody {
-    TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account,
-        nonce: Nonce(nonce),
-        valid_until: Height::ZERO,
-        sponsor: None,
-        instructions: List::new(vec![instruction]).unwrap(),
-    }
+    TransactionBody::new(CHAIN, account, Nonce(nonce), vec![instruction]).unwrap()
 }
 
 /// Alice's transfer to Bob.
@@ -217,7 +211,9 @@ impl Worker {
         if !transaction.verify_signatures(CHAIN) {
             return Err(InvalidTransaction::Signature.into());
         }
-        let expected = check_against_state(&self.ledger.reader_at(block).unwrap(), transaction)?;
+        let state = self.ledger.reader_at(block).unwrap();
+        let mut admission = Admission::new(&state, self.ledger.parameters(), tip.timestamp_ms);
+        let expected = admission.check(transaction)?;
         let found = transaction.body().nonce;
         if found != expected {
             return Err(Rejection::WrongNonce { expected, found });
