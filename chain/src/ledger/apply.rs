@@ -55,10 +55,7 @@ pub(super) struct Commit<'a> {
 }
 
 /// Where the block and its transactions are, who holds what, and the epoch that starts after it.
-pub(super) fn index_entries(
-    commit: &Commit<'_>,
-    level: IndexLevel,
-) -> Vec<(IndexKey, Option<Vec<u8>>)> {
+pub(super) fn index_entries(commit: &Commit<'_>, level: IndexLevel) -> Vec<(IndexKey, Option<Vec<u8>>)> {
     let Commit { record, position, block } = commit;
     let mut entries = level_entries(commit, level);
     entries.extend(record.changes.iter().filter_map(|(key, value)| holding(key, value.is_some())));

@@ -67,18 +67,21 @@ impl<K: BorshSerialize + Eq, V> Cache<K, V> {
     /// Keeps a value of so many bytes, in the place of an older one of the same key.
     pub(super) fn insert(&mut self, key: K, value: V, bytes: usize) {
         let (hash, bytes) = (self.hash(&key), bytes + ENTRY_BYTES);
-        match self.places.get(&hash).and_then(|at| self.slots.get_mut(*at)) {
-            Some(slot) => {
-                self.bytes = self.bytes - slot.bytes + bytes;
-                *slot = Slot { hash, key, value, bytes, used: true };
-            }
-            None => {
-                self.places.insert(hash, self.slots.len());
-                self.slots.push(Slot { hash, key, value, bytes, used: false });
-                self.bytes += bytes;
-            }
+        if let Some(slot) = self.places.get(&hash).and_then(|at| self.slots.get_mut(*at)) {
+            self.bytes = self.bytes - slot.bytes + bytes;
+            *slot = Slot { hash, key, value, bytes, used: true };
+            self.make_room(0);
+        } else if bytes <= self.bytes_max {
+            // Before it is there: what has not been used yet would go first.
+            self.make_room(bytes);
+            self.places.insert(hash, self.slots.len());
+            self.slots.push(Slot { hash, key, value, bytes, used: false });
+            self.bytes += bytes;
         }
-        while self.bytes > self.bytes_max && !self.slots.is_empty() {
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        while self.bytes + bytes > self.bytes_max && !self.slots.is_empty() {
             self.evict();
         }
     }

@@ -144,7 +144,10 @@ impl History {
     pub(super) fn removed(&self, height: Height, account: AccountId) -> Vec<AssetId> {
         let of = |past: &'_ Past| {
             let from = past.removed.partition_point(|(owner, _)| *owner < account);
-            past.removed[from..].iter().take_while(|(owner, _)| *owner == account).map(|(_, asset)| *asset)
+            past.removed[from..]
+                .iter()
+                .take_while(|(owner, _)| *owner == account)
+                .map(|(_, asset)| *asset)
                 .collect::<Vec<_>>()
         };
         self.above(height).flat_map(of).collect()

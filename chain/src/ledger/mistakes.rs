@@ -2,7 +2,7 @@
 //! `mistakes` is for the tests' crate only.
 
 use super::Ledger;
-use super::shared::Leaves;
+use super::leaves::Leaves;
 use crate::state::{Changes, StateError, Version};
 
 impl Ledger {

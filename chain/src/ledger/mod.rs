@@ -17,12 +17,14 @@
 //! | `set_change.rs` | the end of an epoch |
 //! | `open.rs`, `replay.rs` | opening: the folder; replay from the journal, rebuilding the store |
 //! | `shared.rs` | what readers and writer share, and reading an entry at a height |
+//! | `leaves.rs` | the same for the tree: leaf by leaf |
 //! | `history.rs` | the last states: trees, and what blocks overwrote |
 //! | `tail.rs` | commits that the store lacks |
 //! | `write_behind.rs` | the tail into the store, checkpoints |
 //! | `cache.rs` | a cache bounded in bytes |
 //! | `apply.rs`, `accounts.rs` | what a commit writes: state, indexes |
 //! | `reader.rs`, `state_at.rs` | [`Reader`] and [`StateAt`], for any thread |
+//! | `scrub.rs` | a walk over everything that is stored |
 //! | `record.rs` | what the journal's records hold |
 //! | `store.rs` | the store's interface; sled and memory behind it |
 //! | `journal/` | the append-only log |
@@ -41,6 +43,7 @@ mod error;
 mod genesis;
 mod history;
 pub mod journal;
+mod leaves;
 #[cfg(feature = "mistakes")]
 mod mistakes;
 mod open;
@@ -49,6 +52,7 @@ mod overlay;
 mod reader;
 mod record;
 mod replay;
+mod scrub;
 mod set_change;
 mod shared;
 mod state_at;
@@ -62,11 +66,10 @@ pub use accounts::accounts_of;
 pub use error::LedgerError;
 pub use genesis::GenesisState;
 pub use open::{OpenReport, Opened};
-pub use options::{IndexLevel, LedgerOptions, Probe, RETAIN_STATES_MAX};
+pub use options::{IndexLevel, LAG_BYTES_MAX, LAG_HEIGHTS_MAX, LedgerOptions, Probe, RETAIN_STATES_MAX};
 pub use overlay::{OVERLAYS_MAX, VersionReader};
-pub use reader::{
-    AccountRecord, CommittedBlock, HISTORY_PAGE_MAX, Reader, StateProof, TransactionRecord,
-};
+pub use reader::{AccountRecord, CommittedBlock, HISTORY_PAGE_MAX, Reader, StateProof, TransactionRecord};
+pub use scrub::ScrubStatus;
 pub use state_at::StateAt;
 pub use store::{Applied, MemoryStore, SledStore, Store, StoreError, Table, TreeFile};
 
@@ -82,7 +85,7 @@ use overlay::{Context, Overlays};
 use shared::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use write_behind::WriteBehind;
+use write_behind::Threads;
 
 /// Most bodies above the tip. Each may have been Prepared in some view, so none is dropped (R43).
 pub const BODIES_MAX: usize = 1_024;
@@ -128,6 +131,8 @@ impl Executed {
 
 /// The ledger. Owned by one thread.
 pub struct Ledger {
+    /// First, so that they have ended when the journal's lock is let go.
+    _threads: Threads,
     chain: ChainId,
     /// What the tip lays down for its children.
     context: Context,
@@ -144,8 +149,6 @@ pub struct Ledger {
     scheduled: BTreeMap<Height, SetChange>,
     /// Durable or appended bodies above the tip.
     bodies: BTreeMap<BlockHash, (Height, Position)>,
-    /// Dropped with the ledger: the thread ends.
-    _writer: WriteBehind,
 }
 
 impl std::fmt::Debug for Ledger {

@@ -10,7 +10,7 @@ use super::record::read_body;
 use super::replay::{Replayed, catch_up, damaged, reindex};
 use super::shared::Shared;
 use super::store::{SledStore, Store, StoreError, Table};
-use super::write_behind::{WriteBehind, guarded};
+use super::write_behind::{Threads, guarded};
 use super::{Ledger, Tip};
 use crate::block::Block;
 use crate::ids::ChainId;
@@ -176,7 +176,7 @@ fn start(
         skips_bucket: false,
         scheduled: BTreeMap::new(),
         bodies,
-        _writer: WriteBehind::start(Arc::clone(&shared))?,
+        _threads: Threads::start(&shared)?,
         shared,
     };
     if report.replayed > 0 || report.rebuilt.is_some() || indexed != level || !report.from_kept_tree {

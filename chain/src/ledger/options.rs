@@ -16,12 +16,14 @@ use std::time::Duration;
 pub const RETAIN_STATES_MAX: u32 = 4_096;
 /// Fewest: one who reads the tip must be able to finish while the next block is committed.
 const RETAIN_STATES_MIN: u32 = 2;
+/// Heights that the store may lack if nothing says otherwise.
+pub const LAG_HEIGHTS_MAX: u32 = 512;
+/// Bytes in memory that the store may lack if nothing says otherwise.
+pub const LAG_BYTES_MAX: u64 = 32 * MIB;
 const MIB: u64 = 1024 * 1024;
 
 /// How much is indexed beside blocks by height and hash, and epochs. Ordered: more includes less.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub enum IndexLevel {
     /// Nothing.
     None,
@@ -86,8 +88,8 @@ impl Default for LedgerOptions {
         Self {
             retain_states: 32,
             cache_bytes: 128 * MIB,
-            lag_heights: 512,
-            lag_bytes: 32 * MIB,
+            lag_heights: LAG_HEIGHTS_MAX,
+            lag_bytes: LAG_BYTES_MAX,
             index: IndexLevel::default(),
             scrub_interval: Duration::from_hours(24),
             background: true,

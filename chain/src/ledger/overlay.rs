@@ -2,7 +2,8 @@
 
 use super::apply::next_epoch;
 use super::error::LedgerError;
-use super::shared::{Leaves, Shared};
+use super::leaves::Leaves;
+use super::shared::Shared;
 use super::{Executed, Ledger};
 use crate::block::{Block, BlockResult};
 use crate::execution::{BlockError, Parent, execute_block, validate_block};

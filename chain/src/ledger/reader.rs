@@ -5,6 +5,7 @@ use super::apply::{history_key, history_place};
 use super::error::LedgerError;
 use super::options::IndexLevel;
 use super::record::{CommitRecord, read_body, read_commit};
+use super::scrub::ScrubStatus;
 use super::shared::Shared;
 use super::state_at::StateAt;
 use super::store::Table;
@@ -291,6 +292,12 @@ impl Reader {
         let stored = stored.inspect_err(|error| self.0.fail(&error.to_string()))?;
         places.extend(stored.iter().filter_map(|(key, _)| history_place(key)));
         Ok(places.into_iter().rev().take(limit).collect())
+    }
+
+    /// How far the scrub is.
+    #[must_use]
+    pub fn scrub(&self) -> ScrubStatus {
+        self.0.scrub_status()
     }
 
     /// What was found damaged while the ledger ran, if anything: it has stopped then.

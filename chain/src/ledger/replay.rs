@@ -1,13 +1,15 @@
 //! Bringing the store to the journal's last commit, and the tree over it.
 
 use super::Tip;
-use super::apply::{BlockPlace, Commit, EpochStart, decoded, epoch_entry, holding, level_entries, state_entry};
+use super::apply::{
+    BlockPlace, Commit, EpochStart, decoded, epoch_entry, holding, level_entries, state_entry,
+};
 use super::error::LedgerError;
 use super::genesis::GenesisState;
 use super::journal::{Journal, Position};
+use super::leaves::pair;
 use super::options::IndexLevel;
 use super::record::{self, CommitRecord, read_body, read_commit};
-use super::shared::pair;
 use super::store::{Applied, Store, StoreError, Table, TreeFile};
 use super::tail::{Batch, Cursor};
 use crate::block::Block;
@@ -173,7 +175,9 @@ impl Replay<'_> {
         if let (Some(kept), Some(touched)) = (kept, self.touched.take()) {
             match kept.tree.refreshed(&Stored(self.store), touched) {
                 Ok(tree) if tree.root() == certified => return Ok((tree, true)),
-                Ok(_) => tracing::warn!("the kept tree does not lead to the certified root; reading the state"),
+                Ok(_) => {
+                    tracing::warn!("the kept tree does not lead to the certified root; reading the state")
+                }
                 Err(error) => tracing::warn!(%error, "the kept tree does not fit; reading the state"),
             }
         }
@@ -295,7 +299,9 @@ impl Iterator for Pairs<'_> {
             match self.store.range(Table::State, &from, &self.last, PAGE) {
                 Ok(page) => {
                     if page.len() == PAGE {
-                        self.from = page.last().and_then(|(key, _)| successor(key));
+                        let last =
+                            page.last().and_then(|(key, _)| Some(KeyHash(key.as_slice().try_into().ok()?)));
+                        self.from = last.and_then(|last| last.successor()).map(|next| next.0);
                         self.from.take_if(|from| *from > self.last);
                     }
                     self.page = page.into_iter();
@@ -305,16 +311,4 @@ impl Iterator for Pairs<'_> {
         }
         self.page.next().map(|(key, entry)| pair(&key, &entry).map_err(tree::Error::source))
     }
-}
-
-/// The key behind `key`; `None` behind the last one.
-fn successor(key: &[u8]) -> Option<[u8; 32]> {
-    let mut next: [u8; 32] = key.try_into().ok()?;
-    for byte in next.iter_mut().rev() {
-        *byte = byte.wrapping_add(1);
-        if *byte != 0 {
-            return Some(next);
-        }
-    }
-    None
 }

@@ -10,24 +10,22 @@
 //! afterwards, for the blocks that were published meanwhile.
 
 use super::Tip;
-use super::apply::{BlockPlace, Commit, EpochStart, TransactionPlace, decoded, state_value, state_value_hash};
+use super::apply::{BlockPlace, Commit, EpochStart, TransactionPlace, decoded, state_value};
 use super::cache::Cache;
 use super::error::LedgerError;
 use super::history::{Before, History, Past};
 use super::journal;
 use super::options::{IndexLevel, LedgerOptions};
 use super::reader::{CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX, CommittedBlock};
+use super::scrub::Scrub;
 use super::store::{Applied, Store, StoreError, Table};
 use super::tail::{Batch, IndexKey};
 use super::write_behind::Pen;
 use crate::ids::{BlockHash, ChainId, Epoch, Height, TransactionId};
-use crate::state::tree::{self, Digest, KeyHash, LEAF_KEYS_MAX, LeafSource, Pair, Prefix, Tree};
-use crate::state::{StateError, StateKey, StateValue, Version, value_hash};
-use std::collections::{BTreeMap, VecDeque};
+use crate::state::tree::{Digest, KeyHash, Pair, Tree};
+use crate::state::{StateError, StateKey, StateValue, Version};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-
-/// How often a leaf is read again because blocks changed it meanwhile.
-const LEAF_READS_MAX: usize = 64;
 
 /// What readers and the one writer share.
 pub(super) struct Shared {
@@ -40,12 +38,15 @@ pub(super) struct Shared {
     pub(super) room: Condvar,
     /// Signalled when there is enough to write behind, or the ledger closes.
     pub(super) work: Condvar,
+    /// Signalled when the ledger closes.
+    pub(super) closes: Condvar,
+    pub(super) scrub: Mutex<Scrub>,
     /// Held by who writes into the store.
     pub(super) pen: Mutex<Pen>,
     /// The tip for those who want nothing else: they wait for nobody.
     tip: RwLock<Arc<Tip>>,
     /// Leaves by their digests.
-    leaves: Mutex<Cache<Digest, Arc<[Pair]>>>,
+    pub(super) leaves: Mutex<Cache<Digest, Arc<[Pair]>>>,
     blocks: Mutex<VecDeque<Arc<CommittedBlock>>>,
     failure: OnceLock<String>,
 }
@@ -74,7 +75,7 @@ pub(super) struct Publication<'a> {
     pub(super) bytes: u64,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -110,6 +111,8 @@ impl Shared {
             inner: Mutex::new(inner),
             room: Condvar::new(),
             work: Condvar::new(),
+            closes: Condvar::new(),
+            scrub: Mutex::default(),
             pen: Mutex::default(),
             tip: RwLock::new(tip),
             leaves: Mutex::new(Cache::new(cache_bytes)),
@@ -137,17 +140,26 @@ impl Shared {
 
     /// Something stored is damaged: the ledger stops, and the next opening makes the store again.
     pub(super) fn fail(&self, what: &str) {
-        if self.failure.set(what.to_owned()).is_ok() {
-            tracing::error!(what, "the store is damaged; it is made again at the next start");
+        if self.stop(what) {
+            tracing::error!("the store is made again at the next start");
             if let Err(error) = self.store.mark_damaged(what) {
                 tracing::error!(%error, "and could not be marked so; move the folder data/state away");
             }
         }
-        self.room.notify_all();
-        self.work.notify_all();
     }
 
-    fn failed(&self, error: StoreError) -> StateError {
+    /// The ledger must not be used any more; whether this is the first reason.
+    pub(super) fn stop(&self, what: &str) -> bool {
+        let first = self.failure.set(what.to_owned()).is_ok();
+        if first {
+            tracing::error!(what, "the ledger is damaged");
+        }
+        self.room.notify_all();
+        self.work.notify_all();
+        first
+    }
+
+    pub(super) fn failed(&self, error: StoreError) -> StateError {
         self.fail(&error.to_string());
         StateError::Store(error.to_string())
     }
@@ -199,42 +211,6 @@ impl Shared {
         value.map(Some).ok_or_else(|| self.failed(StoreError::Failed(format!("no entry at {key:?}"))))
     }
 
-    /// The pairs below a prefix at a height, or at the tip.
-    fn pairs(&self, height: Option<Height>, prefix: &Prefix) -> Result<Vec<Pair>, StateError> {
-        let (first, last) = prefix.range();
-        for _ in 0..LEAF_READS_MAX {
-            let (mut entries, seen) = {
-                let inner = self.inner();
-                let tip = inner.history.last();
-                let height = height.unwrap_or(tip);
-                inner.history.at(height)?;
-                let mut entries = BTreeMap::new();
-                for batch in inner.batches() {
-                    let changed = batch.state_range(&first, &last);
-                    entries.extend(changed.map(|(hash, key, value)| (*hash, digest(key, value.as_ref()))));
-                }
-                let before = inner.history.before_range(height, &first, &last);
-                entries.extend(before.map(|old| (old.hash, digest(&old.key, old.value.as_ref()))));
-                (entries, tip)
-            };
-            // One more than a leaf holds shows that the store does not fit the tree.
-            let max = LEAF_KEYS_MAX + 1 + entries.len();
-            let stored = self.store.range(Table::State, &first.0, &last.0, max);
-            for (key, entry) in stored.map_err(|error| self.failed(error))? {
-                let (hash, value) = pair(&key, &entry).map_err(|error| self.failed(error))?;
-                entries.entry(hash).or_insert(Some(value));
-            }
-            let inner = self.inner();
-            if seen < inner.history.first() {
-                return Err(inner.history.pruned());
-            }
-            if inner.history.before_range(seen, &first, &last).next().is_none() {
-                return Ok(entries.into_iter().filter_map(|(hash, value)| Some((hash, value?))).collect());
-            }
-        }
-        Err(StateError::Store(format!("the leaf {prefix} changes faster than it can be read")))
-    }
-
     /// What an index has at a key.
     pub(super) fn indexed(&self, key: &IndexKey) -> Result<Option<Vec<u8>>, LedgerError> {
         if let Some(value) = self.inner().unwritten_index(key) {
@@ -262,7 +238,10 @@ impl Shared {
         self.index(Table::Hashes, &hash.0)
     }
 
-    pub(super) fn transaction_place(&self, id: TransactionId) -> Result<Option<TransactionPlace>, LedgerError> {
+    pub(super) fn transaction_place(
+        &self,
+        id: TransactionId,
+    ) -> Result<Option<TransactionPlace>, LedgerError> {
         self.needs(IndexLevel::Tx, "transactions by id")?;
         self.index(Table::Transactions, &id.0)
     }
@@ -367,35 +346,5 @@ impl Inner {
     fn keep(&mut self, key: StateKey, value: Option<StateValue>) {
         let bytes = weight(value.as_ref());
         self.values.insert(key, value, bytes);
-    }
-}
-
-fn digest(key: &StateKey, value: Option<&StateValue>) -> Option<tree::ValueHash> {
-    value.map(|value| value_hash(key, value))
-}
-
-/// A stored state entry as the tree sees it.
-pub(super) fn pair(key: &[u8], entry: &[u8]) -> Result<Pair, StoreError> {
-    let hash = key.try_into().map_err(|_| StoreError::Failed("a key that is no hash".into()))?;
-    Ok((KeyHash(hash), state_value_hash(entry)))
-}
-
-/// The state at a height, or at the tip, as the tree reads it.
-pub(super) struct Leaves<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) height: Option<Height>,
-}
-
-impl LeafSource for Leaves<'_> {
-    fn leaf(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
-        self.shared.pairs(self.height, prefix).map_err(tree::Error::source)
-    }
-
-    fn known(&self, digest: &Digest) -> Option<Arc<[Pair]>> {
-        lock(&self.shared.leaves).get(digest).cloned()
-    }
-
-    fn learn(&self, digest: &Digest, pairs: &Arc<[Pair]>) {
-        lock(&self.shared.leaves).insert(*digest, Arc::clone(pairs), size_of_val::<[Pair]>(pairs));
     }
 }

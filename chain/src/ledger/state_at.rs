@@ -2,8 +2,9 @@
 
 use super::Tip;
 use super::error::LedgerError;
+use super::leaves::Leaves;
 use super::reader::{AccountRecord, BALANCES_MAX, StateProof};
-use super::shared::{Leaves, Shared};
+use super::shared::Shared;
 use super::store::{StoreError, Table};
 use crate::ids::{AccountId, AssetId, Height};
 use crate::state::tree::Tree;

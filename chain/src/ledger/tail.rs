@@ -56,13 +56,7 @@ impl Batch {
     }
 
     /// Adds a state entry with what its value takes.
-    pub(super) fn set(
-        &mut self,
-        hash: KeyHash,
-        key: Arc<StateKey>,
-        value: Option<StateValue>,
-        bytes: usize,
-    ) {
+    pub(super) fn set(&mut self, hash: KeyHash, key: Arc<StateKey>, value: Option<StateValue>, bytes: usize) {
         self.bytes += bytes;
         if self.state.insert(hash, (key, value)).is_none() {
             self.bytes += STATE_BYTES;

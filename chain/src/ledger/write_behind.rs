@@ -163,31 +163,40 @@ pub(super) fn guarded<T, E: From<StoreError>>(run: impl FnOnce() -> Result<T, E>
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked)
 }
 
-/// The thread that writes behind; ends when it is dropped, after the slice that it is at.
-pub(super) struct WriteBehind {
+/// The ledger's own threads; they end when this is dropped, after the slice or step that they are at.
+pub(super) struct Threads {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    running: Vec<JoinHandle<()>>,
 }
 
-impl WriteBehind {
-    pub(super) fn start(shared: Arc<Shared>) -> Result<Self, LedgerError> {
-        let mut thread = None;
+impl Threads {
+    /// Starts them, if the ledger is to have any.
+    pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, LedgerError> {
+        let mut threads = Self { shared: Arc::clone(shared), running: Vec::new() };
         if shared.options.background {
-            let shared = Arc::clone(&shared);
-            let builder = std::thread::Builder::new().name("write-behind".into());
-            let spawned = builder.spawn(move || shared.write_behind());
-            thread = Some(spawned.map_err(|error| LedgerError::Failed(format!("no thread: {error}")))?);
+            threads.spawn("write-behind", Shared::write_behind)?;
+            if !shared.options.scrub_interval.is_zero() {
+                threads.spawn("scrub", Shared::scrub_for_ever)?;
+            }
         }
-        Ok(Self { shared, thread })
+        Ok(threads)
+    }
+
+    fn spawn(&mut self, name: &str, run: fn(&Shared)) -> Result<(), LedgerError> {
+        let shared = Arc::clone(&self.shared);
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(move || run(&shared));
+        self.running.push(spawned.map_err(|error| LedgerError::Failed(format!("no thread: {error}")))?);
+        Ok(())
     }
 }
 
-impl Drop for WriteBehind {
+impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.inner().closing = true;
         self.shared.work.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // A panic of it was caught and is remembered already.
+        self.shared.closes.notify_all();
+        for thread in self.running.drain(..) {
+            // A panic of sled's was caught and is remembered already.
             let _ = thread.join();
         }
     }

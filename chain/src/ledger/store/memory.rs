@@ -19,6 +19,8 @@ struct Image {
 struct State {
     now: Image,
     durable: Tables,
+    /// Values that were set, since ever.
+    sets: u64,
 }
 
 /// Clones share one store, so that it outlives a simulated crash of its ledger.
@@ -41,7 +43,7 @@ impl MemoryStore {
     pub fn tear(&self, seed: u64) {
         let mut state = self.state();
         let mut random = seed;
-        let State { now, durable } = &mut *state;
+        let State { now, durable, .. } = &mut *state;
         for table in Table::ALL {
             let written = now.tables.entry(table).or_default();
             let kept = durable.entry(table).or_default();
@@ -75,6 +77,12 @@ impl MemoryStore {
         value.map(damage).is_some()
     }
 
+    /// How many values were set or removed since the store was made.
+    #[must_use]
+    pub fn sets(&self) -> u64 {
+        self.state().sets
+    }
+
     /// Every key of a table.
     #[must_use]
     pub fn keys(&self, table: Table) -> Vec<Vec<u8>> {
@@ -91,6 +99,7 @@ impl Store for MemoryStore {
 
     fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let mut state = self.state();
+        state.sets += 1;
         let entries = state.now.tables.entry(table).or_default();
         match value {
             Some(value) => entries.insert(key.to_vec(), seal(table, key, value)),
@@ -157,7 +166,8 @@ impl Store for MemoryStore {
     }
 
     fn clear(&self) -> Result<(), StoreError> {
-        *self.state() = State::default();
+        let mut state = self.state();
+        *state = State { sets: state.sets, ..State::default() };
         Ok(())
     }
 }

@@ -102,45 +102,50 @@ impl SledStore {
     }
 }
 
+fn opened(table: Table, pair: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Pair, StoreError> {
+    let (key, sealed) = pair.map_err(failed)?;
+    let value = open(table, &key, &sealed)?;
+    Ok((key.to_vec(), value))
+}
+
+/// sled panics on some damage.
+fn guarded<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed("sled panicked")))
+}
+
 impl Store for SledStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let sealed = self.table(table)?.get(key).map_err(failed)?;
+        let tree = self.table(table)?;
+        let sealed = guarded(|| tree.get(key).map_err(failed))?;
         sealed.map(|sealed| open(table, key, &sealed)).transpose()
     }
 
     fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let tree = self.table(table)?;
-        match value {
-            Some(value) => tree.insert(key, seal(table, key, value)).map_err(failed)?,
-            None => tree.remove(key).map_err(failed)?,
-        };
-        Ok(())
+        guarded(|| {
+            match value {
+                Some(value) => tree.insert(key, seal(table, key, value)).map_err(failed)?,
+                None => tree.remove(key).map_err(failed)?,
+            };
+            Ok(())
+        })
     }
 
     fn range(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError> {
-        let pairs = self.table(table)?.range(first.to_vec()..=last.to_vec()).take(max);
-        pairs
-            .map(|pair| {
-                let (key, sealed) = pair.map_err(failed)?;
-                let value = open(table, &key, &sealed)?;
-                Ok((key.to_vec(), value))
-            })
-            .collect()
+        let tree = self.table(table)?;
+        let pairs = || tree.range(first.to_vec()..=last.to_vec()).take(max).map(|pair| opened(table, pair));
+        guarded(|| pairs().collect())
     }
 
     fn last(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError> {
-        let pairs = self.table(table)?.range(first.to_vec()..=last.to_vec()).rev().take(max);
-        pairs
-            .map(|pair| {
-                let (key, sealed) = pair.map_err(failed)?;
-                let value = open(table, &key, &sealed)?;
-                Ok((key.to_vec(), value))
-            })
-            .collect()
+        let tree = self.table(table)?;
+        let pairs =
+            || tree.range(first.to_vec()..=last.to_vec()).rev().take(max).map(|pair| opened(table, pair));
+        guarded(|| pairs().collect())
     }
 
     fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
-        self.database.flush().map_err(failed)?;
+        guarded(|| self.database.flush().map_err(failed))?;
         sync_folder(&self.folder.join("sled")).map_err(failed)?;
         write_applied(&self.folder, applied).map_err(failed)?;
         self.set_applied(Some(applied));

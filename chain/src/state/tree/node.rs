@@ -110,11 +110,7 @@ impl Node {
 
     /// The pairs of a node that isn't inner; `None` if it is. A stored leaf is read and checked, unless its
     /// content is at hand by its digest.
-    pub(super) fn pairs(
-        &self,
-        source: &dyn LeafSource,
-        prefix: &Prefix,
-    ) -> Result<Option<Pairs<'_>>, Error> {
+    pub(super) fn pairs(&self, source: &dyn LeafSource, prefix: &Prefix) -> Result<Option<Pairs<'_>>, Error> {
         match self {
             Self::Empty => Ok(Some(Pairs::None)),
             Self::Loaded(leaf) => Ok(Some(Pairs::Held(&leaf.pairs))),
