@@ -224,3 +224,16 @@ fn an_account_key_signs_and_no_other() {
     let error = refused(&transfer);
     assert!(error.contains("kind network"), "{error}");
 }
+
+#[test]
+fn the_hidden_command_looks_at_a_store() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("state");
+    done(&["probe-store", text(&store)]);
+    done(&["probe-store", text(&store)]);
+    assert!(!store.join("open").exists(), "it is closed again");
+    std::fs::write(store.join("sled/db"), b"garbage").unwrap();
+    std::fs::write(store.join("sled/conf"), b"garbage").unwrap();
+    assert!(!quorate(&["probe-store", text(&store)]).status.success());
+    assert!(!done(&["--help"]).contains("probe-store"));
+}

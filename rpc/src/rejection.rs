@@ -78,6 +78,9 @@ pub enum Rejection {
     /// The node has more to check than it can; nothing is known of the transaction.
     #[error("the node is busy; try again")]
     Busy,
+    /// The node's disk is nearly full.
+    #[error("the node's disk is nearly full and it takes no transactions; send it to another node")]
+    DiskLow,
     /// The node could not read its own state. The text is for the log, never for the client.
     #[error("the node failed: {0}")]
     Internal(String),

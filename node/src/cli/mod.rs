@@ -16,7 +16,10 @@ pub(crate) use node::stop_signals;
 pub(crate) use output::Output;
 
 use crate::VERSION;
+use crate::error::NodeError;
+use crate::run::{PROBE_COMMAND, look_at_store};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A permissioned blockchain node: PBFT over certified blocks.
@@ -51,6 +54,12 @@ enum Command {
     /// Ask a node.
     #[command(subcommand)]
     Query(query::QueryCommand),
+    /// Open the store in a folder, within limits: a node does that in a process of its own after a crash.
+    #[command(name = PROBE_COMMAND, hide = true)]
+    ProbeStore {
+        /// The folder `data/state` of a node that is not running.
+        folder: PathBuf,
+    },
 }
 
 /// Does what the arguments say.
@@ -64,6 +73,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Genesis(command) => genesis::run(command, output),
         Command::Tx(command) => tx::run(command, output),
         Command::Query(command) => query::run(&command, output),
+        Command::ProbeStore { folder } => look_at_store(&folder).map_err(NodeError::Stopped),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

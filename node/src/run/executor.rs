@@ -194,9 +194,6 @@ impl Executor {
         self.pool.committed(height, &committed.block.transactions);
         self.committed.send_replace(height);
         self.uncheckpointed = true;
-        if self.ledger.checkpoint_due() {
-            self.checkpoint()?;
-        }
         if self.ledger.tip().ends_epoch {
             self.begin_epoch();
         }

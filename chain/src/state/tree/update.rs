@@ -15,7 +15,7 @@ pub(super) fn apply(
 ) -> Result<Node, Error> {
     let prefix = Prefix::of(&changes[0].0, depth);
     let Node::Inner(inner) = node else {
-        let old = node.pairs(source, &prefix)?.unwrap_or_default();
+        let Some(old) = node.pairs(source, &prefix)? else { return Err(Error::Corrupt { prefix }) };
         let new = merged(&old, changes);
         // Unchanged content stays as it is: a stored leaf needs no memory.
         return Ok(if *new == *old { node.clone() } else { Node::of(&new, depth) });

@@ -8,7 +8,7 @@ use quorate_chain::codec::{Bytes, List, Text, encode};
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::ids::{MerkleRoot, ValidatorSetHash};
 use quorate_chain::instruction::Instruction;
-use quorate_chain::ledger::{Applied, journal::Position};
+use quorate_chain::ledger::{Applied, IndexLevel, journal::Position};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::receipt::{Event, ExecutionError, Receipt, ReceiptStatus};
 use quorate_chain::state::tree::{KeyHash, Prefix, Tree, ValueHash};
@@ -155,7 +155,7 @@ pub(super) fn chain_values() -> Vec<Vec<u8>> {
         (18, encode(&body.instructions[0])),
         (19, encode(&body)),
         (20, encode(&position)),
-        (21, encode(&Applied { height: HEIGHT, scan_from: position })),
+        (21, encode(&Applied { height: HEIGHT, scan_from: position, index: IndexLevel::Full })),
         (22, encode(&(key, StateValue::Data(data)))),
     ];
     parts.into_iter().map(|(kind, bytes)| [&[kind][..], &bytes].concat()).collect()
