@@ -20,6 +20,7 @@
 //! | `store.rs` | the store's interface; sled and memory behind it |
 //! | `journal/` | the append-only log |
 //! | `genesis.rs` | what the chain starts from |
+//! | `fixture.rs` | the next block without consensus, for tests and benches |
 //!
 //! What a crash leaves: the journal up to its last sync, and a store that holds at least everything up to its
 //! last checkpoint. Replaying the changes of later commits, which are absolute values, in order gives the
@@ -28,6 +29,7 @@
 mod apply;
 mod commit;
 mod error;
+pub mod fixture;
 mod genesis;
 pub mod journal;
 #[cfg(feature = "mistakes")]
