@@ -26,7 +26,7 @@ impl<'a, R: StateReader> Work<'a, R> {
 
     /// Keeps what was changed so far whatever becomes of the rest of the transaction.
     pub(super) fn begin(&mut self) {
-        self.block.append(&mut self.transaction);
+        self.block.extend(std::mem::take(&mut self.transaction));
         self.events.clear();
     }
 
@@ -38,12 +38,12 @@ impl<'a, R: StateReader> Work<'a, R> {
 
     /// Keeps everything since [`Self::begin`]; gives its events.
     pub(super) fn finish(&mut self) -> Vec<Event> {
-        self.block.append(&mut self.transaction);
+        self.block.extend(std::mem::take(&mut self.transaction));
         std::mem::take(&mut self.events)
     }
 
     pub(super) fn into_changes(mut self) -> Changes {
-        self.block.append(&mut self.transaction);
+        self.block.extend(std::mem::take(&mut self.transaction));
         self.block
     }
 
