@@ -17,13 +17,14 @@
 //!   touched nodes only. The version of a block that is not committed is simply dropped.
 //! - Changed leaves stay loaded until the store holds them and [`Tree::evict`] gives them back. A stored leaf
 //!   is read through [`LeafSource`] and checked against its digest each time.
-//! - `digest.rs` what is hashed · `prefix.rs` places · `node.rs` nodes and stored leaves · `update.rs`,
+//! - `digest.rs` what is hashed, `compress.rs` several at once · `prefix.rs` places · `node.rs` nodes and stored leaves · `update.rs`,
 //!   `build.rs`, `evict.rs` making versions · `proof.rs` proofs · `summary.rs` nodes shown to other replicas.
 //!
 //! Keys ground into one subtree cost what the depth costs: at most 63 levels, as at most 16 different keys
 //! share 63 nibbles.
 
 mod build;
+mod compress;
 mod digest;
 mod error;
 mod evict;
