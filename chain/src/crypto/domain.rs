@@ -1,6 +1,6 @@
 //! Domain tags: what is signed or hashed for one purpose can never be taken for another.
 
-use crate::codec::encode;
+use crate::codec::encode_into;
 use crate::ids::ChainId;
 use borsh::BorshSerialize;
 
@@ -112,18 +112,20 @@ impl Domain {
 
 /// BLAKE3 of tag ‖ borsh(value).
 pub fn hash<T: BorshSerialize + ?Sized>(domain: Domain, value: &T) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(domain.tag());
-    hasher.update(&encode(value));
-    *hasher.finalize().as_bytes()
+    // One call over bytes in a row costs half of what an incremental hasher does for values this short.
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(domain.tag());
+    encode_into(value, &mut bytes);
+    *blake3::hash(&bytes).as_bytes()
 }
 
 /// What a signature covers: tag ‖ chain id ‖ borsh(payload). A card, made before there is a chain,
 /// carries the zero chain id.
 pub fn signed_bytes<T: BorshSerialize + ?Sized>(domain: Domain, chain: ChainId, payload: &T) -> Vec<u8> {
-    let mut bytes = domain.tag().to_vec();
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(domain.tag());
     bytes.extend_from_slice(&chain.0);
-    bytes.extend_from_slice(&encode(payload));
+    encode_into(payload, &mut bytes);
     bytes
 }
 

@@ -29,6 +29,7 @@
 //! | `store.rs` | the store's interface; sled and memory behind it |
 //! | `journal/` | the append-only log |
 //! | `genesis.rs` | what the chain starts from |
+//! | `fixture.rs` | the next block without consensus, for tests and benches |
 //!
 //! What a crash leaves: the journal up to its last sync, and a store that holds at least everything up to its
 //! last checkpoint, and of what was written later any part. Replaying the changes of later commits, which are
@@ -40,6 +41,7 @@ mod apply;
 mod cache;
 mod commit;
 mod error;
+pub mod fixture;
 mod genesis;
 mod history;
 pub mod journal;

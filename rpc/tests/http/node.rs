@@ -1,20 +1,18 @@
 //! A node of one thread behind a real server.
 
-use quorate_chain::block::{BlockResult, PROTOCOL_VERSION, transactions_root};
-use quorate_chain::certificate::CommitVote;
-use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::{Bytes, List, Text};
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::execution::{Admission, InvalidTransaction, check_form};
 use quorate_chain::instruction::Instruction;
+use quorate_chain::ledger::fixture::{commit, next_block};
 use quorate_chain::ledger::{GenesisState, Ledger, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, AccountStatus, StateKey, StateValue};
 use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::fixture::validator_set;
 use quorate_chain::{
-    AccountId, Amount, AssetId, Block, ChainId, CommitCertificate, Epoch, Header, Height, Nonce, TimestampMs,
-    Transaction, TransactionId, ValidatorIndex, ValidatorSet, View,
+    AccountId, Amount, AssetId, ChainId, Epoch, Height, Nonce, TimestampMs, Transaction, TransactionId,
+    ValidatorSet,
 };
 use quorate_rpc::{NodeStatus, NodeView, Rejection, Server, ServerConfig, Submission};
 use std::collections::BTreeMap;
@@ -226,35 +224,10 @@ impl Worker {
     }
 
     fn commit(&mut self, transactions: Vec<Transaction>) {
-        let tip = self.ledger.tip();
-        let header = Header {
-            version: PROTOCOL_VERSION,
-            height: tip.height.next(),
-            epoch: Epoch(0),
-            parent: tip.block,
-            timestamp_ms: TimestampMs(tip.timestamp_ms.0 + 1000),
-            transactions_root: transactions_root(&transactions),
-            transaction_count: u32::try_from(transactions.len()).unwrap(),
-            parent_result: tip.result.hash(),
-            proposer: ValidatorIndex(0),
-        };
-        let block = Block { header, transactions: List::new(transactions).unwrap() };
-        self.ledger.append_body(&block).unwrap();
-        let result = self.ledger.execute(&block).unwrap();
-        let certificate = certify(&block.header, &result.result);
-        self.ledger.commit(block.hash(), List::default(), certificate).unwrap();
+        let mut block = next_block(&self.ledger, transactions);
+        block.header.timestamp_ms.0 += 999;
+        // Validator 2 does not sign.
+        commit(&mut self.ledger, &block, &[0, 1, 3]).unwrap();
         self.committed.send_replace(block.header.height);
     }
-}
-
-/// Validators 0, 1 and 3 sign; 2 does not.
-fn certify(header: &Header, result: &BlockResult) -> CommitCertificate {
-    let vote = CommitVote {
-        epoch: header.epoch,
-        view: View(0),
-        height: header.height,
-        block: header.hash(),
-        result: result.hash(),
-    };
-    commit_certificate(CHAIN, vote, &[0, 1, 3])
 }

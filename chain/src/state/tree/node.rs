@@ -77,25 +77,26 @@ impl Node {
         }
     }
 
-    /// A leaf in memory, or nothing; `None` when the pairs are too many for a leaf.
-    pub(super) fn leaf(pairs: Vec<Pair>) -> Option<Self> {
+    /// A leaf in memory, or nothing; the pairs back when they are too many for a leaf.
+    pub(super) fn leaf(pairs: Vec<Pair>) -> Result<Self, Vec<Pair>> {
         if pairs.is_empty() {
-            return Some(Self::Empty);
+            return Ok(Self::Empty);
         }
-        let digest = leaf_digest(&pairs)?;
-        Some(Self::Loaded(Arc::new(Leaf { digest, pairs: pairs.into() })))
+        match leaf_digest(&pairs) {
+            Some(digest) => Ok(Self::Loaded(Arc::new(Leaf { digest, pairs: pairs.into() }))),
+            None => Err(pairs),
+        }
     }
 
     /// The subtree at `depth` with these ascending pairs, its leaves in memory.
-    pub(super) fn of(pairs: &[Pair], depth: usize) -> Self {
-        if pairs.len() <= LEAF_KEYS_MAX
-            && let Some(leaf) = Self::leaf(pairs.to_vec())
-        {
-            return leaf;
-        }
+    pub(super) fn of(pairs: Vec<Pair>, depth: usize) -> Self {
+        let pairs = match Self::leaf(pairs) {
+            Ok(leaf) => return leaf,
+            Err(pairs) => pairs,
+        };
         let mut children = [const { Self::Empty }; 16];
         for group in pairs.chunk_by(|a, b| a.0.nibble(depth) == b.0.nibble(depth)) {
-            children[group[0].0.nibble(depth)] = Self::of(group, depth + 1);
+            children[group[0].0.nibble(depth)] = Self::of(group.to_vec(), depth + 1);
         }
         Self::inner(children)
     }
