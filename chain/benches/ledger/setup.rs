@@ -2,10 +2,10 @@
 
 use quorate_chain::codec::{Bytes, List, encode};
 use quorate_chain::crypto::SecretKey;
+use quorate_chain::instruction::Instruction;
 use quorate_chain::ledger::GenesisState;
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, StateKey, StateValue};
-use quorate_chain::instruction::Instruction;
 use quorate_chain::transaction::{TransactionBody, Witness};
 use quorate_chain::validator::fixture::validator_set;
 use quorate_chain::{

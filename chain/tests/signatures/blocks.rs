@@ -5,9 +5,9 @@ use quorate_chain::block::{Block, Header, PROTOCOL_VERSION, transactions_root};
 use quorate_chain::codec::{Bytes, List, encode};
 use quorate_chain::crypto::{Domain, SecretKey, signed_bytes};
 use quorate_chain::execution::{BlockError, InvalidTransaction, Parent, validate_block};
+use quorate_chain::instruction::Instruction;
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, AccountKey, StateError, StateKey, StateReader, StateValue};
-use quorate_chain::instruction::Instruction;
 use quorate_chain::transaction::{TransactionBody, WITNESSES_MAX, Witness};
 use quorate_chain::{
     AccountId, Amount, AssetId, BlockHash, ChainId, Epoch, Height, Nonce, PublicKey, ResultHash, Signature,

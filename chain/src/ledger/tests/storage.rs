@@ -152,7 +152,9 @@ fn a_state_far_larger_than_the_cache_works() {
         let mut account = [9; 32];
         account[..4].copy_from_slice(&i.to_le_bytes());
         let key = StateKey::Balance(AccountId(account), AssetId::NATIVE);
-        genesis.entries.insert(key, StateValue::Balance(Holding { amount: Amount(u128::from(i)), frozen: false }));
+        genesis
+            .entries
+            .insert(key, StateValue::Balance(Holding { amount: Amount(u128::from(i)), frozen: false }));
     }
     let options = LedgerOptions { cache_bytes: 256 * 1024, lag_heights: 4, ..manual() };
     let (disk, store) = (Arc::new(MemDisk::new(55)), MemoryStore::default());
@@ -163,7 +165,10 @@ fn a_state_far_larger_than_the_cache_works() {
             let mut account = [9; 32];
             account[..4].copy_from_slice(&i.to_le_bytes());
             let key = StateKey::Balance(AccountId(account), AssetId::NATIVE);
-            assert_eq!(opened.reader.get(&key).unwrap(), Some(StateValue::Balance(Holding { amount: Amount(u128::from(i)), frozen: false })));
+            assert_eq!(
+                opened.reader.get(&key).unwrap(),
+                Some(StateValue::Balance(Holding { amount: Amount(u128::from(i)), frozen: false }))
+            );
         }
     }
     opened.ledger.checkpoint().unwrap();
@@ -320,8 +325,7 @@ fn a_past_height_is_proven_though_its_leaf_was_split_and_joined() {
         let mut changes: Changes = (0..40u8)
             .filter(|i| (u64::from(*i) + height).is_multiple_of(3))
             .map(|i| {
-                let held =
-                    (height / 3).is_multiple_of(2).then_some(StateValue::Balance(held_of(height)));
+                let held = (height / 3).is_multiple_of(2).then_some(StateValue::Balance(held_of(height)));
                 (StateKey::Balance(AccountId([7; 32]), AssetId([i; 32])), held)
             })
             .collect();
