@@ -20,6 +20,7 @@
 //! | `store.rs` | the store's interface; sled and memory behind it |
 //! | `journal/` | the append-only log |
 //! | `genesis.rs` | what the chain starts from |
+//! | `tools/` | what an operator does with a stopped node's ledger: verify, repair, archives, statistics |
 //!
 //! What a crash leaves: the journal up to its last sync, and a store that holds at least everything up to its
 //! last checkpoint. Replaying the changes of later commits, which are absolute values, in order gives the
@@ -40,6 +41,7 @@ mod set_change;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 
 pub use error::LedgerError;
 pub use genesis::GenesisState;
