@@ -1,8 +1,10 @@
 //! The ledger over a disk and a store in memory, and in a folder.
 
+mod archives;
 mod commit;
 mod epochs;
 mod overlays;
+mod verifying;
 
 use super::journal::{MemDisk, PowerLoss};
 use super::reader::{BALANCES_MAX, CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX};

@@ -16,8 +16,6 @@ mod link;
 mod pages;
 mod repair;
 mod stats;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 pub use archive::{
