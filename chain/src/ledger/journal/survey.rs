@@ -209,7 +209,9 @@ impl Survey {
             }
             _ => {}
         }
-        let follows = self.parts.front().and_then(|next| next.first_sequence);
+        // A segment that is missing between is told of with the next one.
+        let next = self.parts.front().filter(|next| next.number == part.number + 1);
+        let follows = next.and_then(|next| next.first_sequence);
         match (self.sequence, follows) {
             (Some(own), Some(next)) if own != next && !self.told => Ok(Some(Found::Damaged(missing()))),
             _ => Ok(None),

@@ -6,7 +6,7 @@ use super::store::StoreCheck;
 use super::{ToolError, VerifyOptions};
 use crate::block::{Block, Header};
 use crate::codec::decode;
-use crate::ids::{ChainId, Height, StateRoot, TimestampMs};
+use crate::ids::{ChainId, Epoch, Height, StateRoot, TimestampMs};
 use crate::ledger::BODIES_MAX;
 use crate::ledger::apply::next_epoch;
 use crate::ledger::genesis::GenesisState;
@@ -150,7 +150,9 @@ impl Blocks {
         }
         if height > next {
             report(next, format!("the journal goes on with {height}; the blocks between are missing"));
-            let voters = self.link.voters.take();
+            // A change of the validators may be among what is missing.
+            let same_epoch = |(epoch, _): &(Epoch, _)| *epoch == commit.certificate.epoch;
+            let voters = self.link.voters.take().filter(same_epoch);
             self.link = Link { height: height.previous(), parent: None, voters };
             self.lose_track();
         }
