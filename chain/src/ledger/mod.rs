@@ -30,6 +30,7 @@
 //! | `journal/` | the append-only log |
 //! | `genesis.rs` | what the chain starts from |
 //! | `fixture.rs` | the next block without consensus, for tests and benches |
+//! | `tools/` | what an operator does with a stopped node's ledger: verify, repair, archives, statistics |
 //!
 //! What a crash leaves: the journal up to its last sync, and a store that holds at least everything up to its
 //! last checkpoint, and of what was written later any part. Replaying the changes of later commits, which are
@@ -62,6 +63,7 @@ mod store;
 mod tail;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 mod write_behind;
 
 pub use accounts::accounts_of;

@@ -1,10 +1,12 @@
 //! The ledger over a disk and a store in memory, and in a folder.
 
+mod archives;
 mod commit;
 mod damage;
 mod epochs;
 mod overlays;
 mod storage;
+mod verifying;
 
 use super::journal::{Disk, MemDisk, Options, PowerLoss};
 use super::reader::{BALANCES_MAX, CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX};
