@@ -108,6 +108,11 @@ fn proofs() {
 }
 
 #[test]
+fn instructions() {
+    check(&["instructions"], 40);
+}
+
+#[test]
 fn files() {
     check(&["archive", "journal", "ledger"], 20);
     check(&["genesis_document", "member_files"], 60);
