@@ -188,12 +188,12 @@ fn whatever_is_wrong_in_the_store_is_found() {
                 assert!(store.damage(Table::State, key, |bytes| bytes[3] ^= 1));
             }
         }),
-        ("certified root", |store| {
+        ("does not have the root", |store| {
             let key = StateKey::Balance(id(2), AssetId::NATIVE);
             let entry = encode(&(&key, StateValue::Balance(Amount(77))));
             store.set(Table::State, &key.hash().0, Some(&entry)).unwrap();
         }),
-        ("certified root", |store| {
+        ("does not have the root", |store| {
             let key = StateKey::Seated(key(1).public());
             let entry = encode(&(&key, StateValue::Seated(Epoch(0))));
             store.set(Table::State, &key.hash().0, Some(&entry)).unwrap();
