@@ -100,7 +100,21 @@ impl Ledger {
         store: Box<dyn Store>,
         genesis: &GenesisState,
     ) -> Result<Opened, LedgerError> {
-        let (journal, recovered) = Journal::open(disk, folder, options())?;
+        Self::open_with_segments(disk, folder, options(), store, genesis)
+    }
+
+    /// The same with segments of the caller's choice: small ones end often.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_segments(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        segments: Options,
+        store: Box<dyn Store>,
+        genesis: &GenesisState,
+    ) -> Result<Opened, LedgerError> {
+        let (journal, recovered) = Journal::open(disk, folder, segments)?;
         let remake = |store: Box<dyn Store>| {
             store.clear()?;
             Ok(store)
