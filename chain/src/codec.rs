@@ -16,10 +16,15 @@ pub struct DecodeError(pub String);
 /// Encodes; writing into memory cannot fail.
 pub fn encode<T: BorshSerialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
-    // A Vec never refuses a write, and no type of ours has a length above u32::MAX.
-    let written = value.serialize(&mut bytes);
-    assert!(written.is_ok(), "encoding into memory cannot fail");
+    encode_into(value, &mut bytes);
     bytes
+}
+
+/// Encodes behind what is there.
+pub fn encode_into<T: BorshSerialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+    // A Vec never refuses a write, and no type of ours has a length above u32::MAX.
+    let written = value.serialize(bytes);
+    assert!(written.is_ok(), "encoding into memory cannot fail");
 }
 
 /// Decodes all of `bytes`.
@@ -95,6 +100,14 @@ impl<const MAX: usize> Text<MAX> {
             return Err(DecodeError("text with control characters".into()));
         }
         Ok(Self(text))
+    }
+}
+
+impl<const MAX: usize> Text<MAX> {
+    /// A text of the program's own, which is known to be sound.
+    pub(crate) fn literal(text: &'static str) -> Self {
+        debug_assert!(Self::new(text).is_ok(), "an unsound literal");
+        Self(text.to_owned())
     }
 }
 

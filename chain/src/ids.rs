@@ -194,6 +194,10 @@ bytes32! {
     OrganisationId
 }
 bytes32! {
+    /// Hash of a document or of a data entry's value.
+    Digest
+}
+bytes32! {
     /// An ed25519 public key as its 32 bytes, not yet known to be a point on the curve.
     PublicKey
 }

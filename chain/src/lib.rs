@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  ids  codec  crypto  merkle  quorum            numbers, bytes, keys, hashes, sizes of quorums
-//!    └──► transaction  receipt  block  certificate  validator  parameters
+//!    └──► instruction  transaction  receipt  block  certificate  validator  parameters
 //!            │                                   what is signed, hashed and sent
 //!            ├──► mempool                        transactions waiting for a block
 //!            └──► state ──► execution            entries and their root; what a block does to them
@@ -19,6 +19,7 @@ pub mod codec;
 pub mod crypto;
 pub mod execution;
 pub mod ids;
+pub mod instruction;
 pub mod ledger;
 pub mod mempool;
 pub mod merkle;
@@ -32,8 +33,9 @@ pub mod validator;
 pub use block::{Block, BlockResult, Header};
 pub use certificate::{CertifiedHeader, CommitCertificate, PreparedCertificate};
 pub use ids::{
-    AccountId, Amount, AssetId, BlockHash, ChainId, Epoch, Height, Nonce, OrganisationId, PublicKey,
+    AccountId, Amount, AssetId, BlockHash, ChainId, Digest, Epoch, Height, Nonce, OrganisationId, PublicKey,
     ResultHash, Signature, StateRoot, TimestampMs, TransactionId, ValidatorIndex, View,
 };
-pub use transaction::Transaction;
+pub use instruction::{Instruction, Step};
+pub use transaction::{Transaction, TransactionBody};
 pub use validator::ValidatorSet;

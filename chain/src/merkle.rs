@@ -15,15 +15,16 @@ pub const DEPTH_MAX: usize = 32;
 type Hash = [u8; 32];
 
 fn leaf(item: &Hash) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[0]).update(item);
-    *hasher.finalize().as_bytes()
+    let mut message = [0; 33];
+    message[1..].copy_from_slice(item);
+    *blake3::hash(&message).as_bytes()
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[1]).update(left).update(right);
-    *hasher.finalize().as_bytes()
+    let mut message = [1; 65];
+    message[1..33].copy_from_slice(left);
+    message[33..].copy_from_slice(right);
+    *blake3::hash(&message).as_bytes()
 }
 
 /// Largest power of two below `n` ≥ 2.

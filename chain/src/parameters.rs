@@ -2,6 +2,9 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+use crate::execution::TRANSACTION_WORK_MAX;
 
 /// Most heights that may be in flight above the committed tip.
 pub const WINDOW_MAX: u16 = 64;
@@ -10,8 +13,8 @@ pub const WINDOW_MAX: u16 = 64;
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
-    /// Whether a transfer to an account that is not there makes it; otherwise only registered accounts
-    /// hold anything.
+    /// Whether anybody may come in: a transfer to an account that is not there makes it, and every member may
+    /// register others. Otherwise the chain is permissioned: only admins make accounts.
     pub open: bool,
     /// Most transactions of a block.
     pub block_transactions_max: u32,
@@ -31,16 +34,21 @@ pub struct Parameters {
     pub batch_wait_ms: u32,
     /// Heights that may be in flight above the committed tip (W).
     pub window: u16,
-    /// Most work units of a block.
+    /// Most work units of a block; a unit is about a microsecond of one core (see [`crate::execution::work`]).
+    /// The default is a quarter of the default time-out.
     pub block_work_max: u64,
-    /// Work units that an account may save up.
-    pub account_quota_max: u64,
-    /// Work units that an account gets back per height.
-    pub account_quota_per_height: u64,
-    /// Work units that an organisation may save up.
-    pub organisation_quota_max: u64,
-    /// Work units that an organisation gets back per height.
-    pub organisation_quota_per_height: u64,
+    /// Work units that an account may spend at once.
+    pub account_work_max: u64,
+    /// Work units that an account gets back per second of the chain's time.
+    pub account_work_per_second: u64,
+    /// Bytes of state that may be charged to an account.
+    pub account_state_bytes_max: u64,
+    /// Work units that the accounts of an organisation may spend at once, together.
+    pub organisation_work_max: u64,
+    /// Work units that an organisation gets back per second of the chain's time.
+    pub organisation_work_per_second: u64,
+    /// Bytes of state that may be charged to the accounts of an organisation, together.
+    pub organisation_state_bytes_max: u64,
 }
 
 impl Default for Parameters {
@@ -56,14 +64,20 @@ impl Default for Parameters {
             max_idle_ms: 0,
             batch_wait_ms: 2,
             window: 8,
-            block_work_max: 1_000_000,
-            account_quota_max: u64::MAX,
-            account_quota_per_height: u64::MAX,
-            organisation_quota_max: u64::MAX,
-            organisation_quota_per_height: u64::MAX,
+            block_work_max: 250_000,
+            account_work_max: 2_500_000,
+            account_work_per_second: 1_000_000,
+            account_state_bytes_max: 1 << 30,
+            organisation_work_max: 10_000_000,
+            organisation_work_per_second: 1_000_000,
+            organisation_state_bytes_max: 1 << 34,
         }
     }
 }
+
+/// What a bound of work may be: every transaction fits in, and thousandths of it never overflow.
+const WORK_RANGE: RangeInclusive<u64> = TRANSACTION_WORK_MAX..=1_000_000_000_000;
+const WORK_ALLOWED: &str = "16000 to 1000000000000";
 
 /// A parameter outside of its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,19 +95,18 @@ impl Parameters {
     /// # Errors
     /// Names the first parameter that is out of range.
     pub fn check(&self) -> Result<(), ParameterError> {
-        let ranges: [(&'static str, u64, std::ops::RangeInclusive<u64>, &'static str); 7] = [
+        let base = u64::from(self.timeout_base_ms);
+        let ranges = [
             ("block_transactions_max", self.block_transactions_max.into(), 1..=20_000, "1 to 20000"),
             ("block_bytes_max", self.block_bytes_max.into(), 65_536..=3_145_728, "65536 to 3145728"),
-            ("timeout_base_ms", self.timeout_base_ms.into(), 50..=600_000, "50 to 600000"),
-            (
-                "timeout_max_ms",
-                self.timeout_max_ms.into(),
-                u64::from(self.timeout_base_ms)..=86_400_000,
-                "timeout_base_ms to 86400000",
-            ),
+            ("timeout_base_ms", base, 50..=600_000, "50 to 600000"),
+            ("timeout_max_ms", self.timeout_max_ms.into(), base..=86_400_000, "timeout_base_ms to 86400000"),
             ("status_ms", self.status_ms.into(), 10..=60_000, "10 to 60000"),
             ("window", self.window.into(), 1..=u64::from(WINDOW_MAX), "1 to 64"),
             ("batch_wait_ms", self.batch_wait_ms.into(), 0..=1_000, "0 to 1000"),
+            ("block_work_max", self.block_work_max, WORK_RANGE, WORK_ALLOWED),
+            ("account_work_max", self.account_work_max, WORK_RANGE, WORK_ALLOWED),
+            ("organisation_work_max", self.organisation_work_max, WORK_RANGE, WORK_ALLOWED),
         ];
         for (name, value, range, allowed) in ranges {
             if !range.contains(&value) {

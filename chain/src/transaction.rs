@@ -7,25 +7,16 @@
 
 use crate::codec::{Bytes, DecodeError, List, decode, encode};
 use crate::crypto::{Domain, SecretKey, SignedMessage, signed_bytes};
-use crate::ids::{AccountId, Amount, AssetId, ChainId, Height, Nonce, PublicKey, Signature, TransactionId};
+use crate::ids::{AccountId, ChainId, Height, Nonce, PublicKey, Signature, TransactionId};
+use crate::instruction::{INSTRUCTIONS_MAX, Instruction, Step};
 use borsh::io::{Read, Result as IoResult, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Longest encoding of a transaction, bytes. Two of them fit into a gossip batch.
 pub const TRANSACTION_BYTES_MAX: usize = 30 * 1024;
-/// Most instructions in a transaction.
-pub const INSTRUCTIONS_MAX: usize = 64;
 /// Most witnesses of a transaction.
 pub const WITNESSES_MAX: usize = 16;
-/// Longest memo of a transfer, bytes.
-pub const MEMO_BYTES_MAX: usize = 256;
-/// Longest key of a data entry, bytes.
-pub const DATA_KEY_BYTES_MAX: usize = 128;
-/// Longest value of a data entry, bytes.
-pub const DATA_VALUE_BYTES_MAX: usize = 16 * 1024;
-
 /// The first four bytes of the chain id. It lets a node say "wrong chain" where the signature, which binds
 /// the whole chain id, could only say "invalid".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -36,34 +27,6 @@ impl From<ChainId> for ChainTag {
         let [a, b, c, d, ..] = chain.0;
         Self([a, b, c, d])
     }
-}
-
-/// One step of a transaction. The discriminants are part of the signed bytes and never change meaning.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[borsh(use_discriminant = true)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Instruction {
-    /// Moves an amount of an asset from the transaction's account to another.
-    Transfer {
-        /// Who receives it. An account that is not there yet is made where the chain is open.
-        to: AccountId,
-        /// Which asset.
-        asset: AssetId,
-        /// How much; not zero.
-        amount: Amount,
-        /// Free bytes for the receiver.
-        memo: Bytes<MEMO_BYTES_MAX>,
-    } = 32,
-    /// Writes a data entry.
-    PutData {
-        /// The account whose namespace the key is in.
-        namespace: AccountId,
-        /// The key within the namespace.
-        key: Bytes<DATA_KEY_BYTES_MAX>,
-        /// The new value.
-        value: Bytes<DATA_VALUE_BYTES_MAX>,
-    } = 48,
 }
 
 /// What a transaction says.
@@ -80,7 +43,44 @@ pub struct TransactionBody {
     /// The account whose quota pays, if not the acting one.
     pub sponsor: Option<AccountId>,
     /// What it does, all or nothing.
-    pub instructions: List<Instruction, 1, INSTRUCTIONS_MAX>,
+    pub instructions: List<Step, 1, INSTRUCTIONS_MAX>,
+}
+
+impl TransactionBody {
+    /// A body without limit of height and without sponsor, whose steps all act for `account`.
+    ///
+    /// # Errors
+    /// When there is no instruction or there are too many.
+    pub fn new(
+        chain: ChainId,
+        account: AccountId,
+        nonce: Nonce,
+        instructions: Vec<Instruction>,
+    ) -> Result<Self, DecodeError> {
+        let instructions = List::new(instructions.into_iter().map(Step::from).collect())?;
+        let (chain, valid_until) = (ChainTag::from(chain), Height::ZERO);
+        Ok(Self { chain, account, nonce, valid_until, sponsor: None, instructions })
+    }
+
+    /// The account for which a step acts.
+    #[must_use]
+    pub fn actor(&self, step: &Step) -> AccountId {
+        step.actor.unwrap_or(self.account)
+    }
+
+    /// The accounts beside the own one for which steps act, ascending, each once.
+    #[must_use]
+    pub fn parties(&self) -> Vec<AccountId> {
+        let mut parties: Vec<_> = self
+            .instructions
+            .iter()
+            .filter_map(|step| step.actor)
+            .filter(|actor| *actor != self.account)
+            .collect();
+        parties.sort_unstable();
+        parties.dedup();
+        parties
+    }
 }
 
 /// A signature over the body.
@@ -140,16 +140,24 @@ impl Transaction {
     /// # Errors
     /// When there are too many keys or the whole is too long.
     pub fn sign(body: TransactionBody, chain: ChainId, keys: &[&SecretKey]) -> Result<Self, DecodeError> {
+        let sign = |key: &&SecretKey| (key.public(), key.sign(Domain::Transaction, chain, &body));
+        let signatures = keys.iter().map(sign).collect();
+        Self::with_signatures(body, signatures)
+    }
+
+    /// A body with signatures over it (1 to 16, each of another key), made by [`SecretKey::sign`] for
+    /// [`Domain::Transaction`]. They are not verified.
+    ///
+    /// # Errors
+    /// When there are too many, one key has two, or the whole is too long.
+    pub fn with_signatures(
+        body: TransactionBody,
+        mut signatures: Vec<(PublicKey, Signature)>,
+    ) -> Result<Self, DecodeError> {
         let account = PublicKey(body.account.0);
-        let mut sorted = keys.to_vec();
-        sorted.sort_by_key(|key| key.public());
-        let witnesses = sorted
-            .iter()
-            .map(|key| Witness {
-                key: Some(key.public()).filter(|public| *public != account),
-                signature: key.sign(Domain::Transaction, chain, &body),
-            })
-            .collect();
+        signatures.sort_unstable_by_key(|(key, _)| *key);
+        let witness = |(key, signature)| Witness { key: Some(key).filter(|key| *key != account), signature };
+        let witnesses = signatures.into_iter().map(witness).collect();
         let parts = Parts { body, witnesses: List::new(witnesses)? };
         let bytes = encode(&parts);
         Self::from_bytes(&bytes)
@@ -227,6 +235,10 @@ impl BorshDeserialize for Transaction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Bytes;
+    use crate::ids::Digest;
+    use crate::ids::{Amount, AssetId};
+    use crate::instruction::{DATA_KEY_BYTES_MAX, DATA_VALUE_BYTES_MAX, MEMO_BYTES_MAX, METADATA_BYTES_MAX};
 
     fn body(account: AccountId) -> TransactionBody {
         let transfer = Instruction::Transfer {
@@ -241,7 +253,7 @@ mod tests {
             nonce: Nonce(7),
             valid_until: Height(100),
             sponsor: None,
-            instructions: List::new(vec![transfer]).unwrap(),
+            instructions: List::new(vec![transfer.into()]).unwrap(),
         }
     }
 
@@ -257,7 +269,7 @@ mod tests {
             &7u64.to_le_bytes(),
             &100u64.to_le_bytes(),
             &[0],
-            &[1, 0, 0, 0, 32],
+            &[1, 0, 0, 0, 0, 32],
             &[9; 32],
             &[0; 32],
             &5u128.to_le_bytes(),
@@ -295,6 +307,28 @@ mod tests {
     }
 
     #[test]
+    fn parties_are_whoever_acts_beside_the_account() {
+        let own = AccountId([5; 32]);
+        let pay = body(own).instructions[0].instruction.clone();
+        let steps = vec![
+            pay.clone().by(AccountId([7; 32])),
+            pay.clone().into(),
+            pay.clone().by(own),
+            pay.clone().by(AccountId([6; 32])),
+            pay.by(AccountId([7; 32])),
+        ];
+        let body = TransactionBody { instructions: List::new(steps).unwrap(), ..body(own) };
+        assert_eq!(body.parties(), [AccountId([6; 32]), AccountId([7; 32])]);
+        assert_eq!(body.actor(&body.instructions[1]), own);
+        assert_eq!(body.actor(&body.instructions[3]), AccountId([6; 32]));
+        let json = serde_json::to_value(&body.instructions[1]).unwrap();
+        assert_eq!(json["type"], "transfer");
+        assert!(json.get("actor").is_none());
+        let json = serde_json::to_value(&body.instructions[0]).unwrap();
+        assert_eq!(serde_json::from_value::<Step>(json).unwrap(), body.instructions[0]);
+    }
+
+    #[test]
     fn limits_hold_when_decoding() {
         let key = SecretKey::from_seed(&[5; 32]);
         let bytes = Transaction::sign(body(key.public().into()), CHAIN, &[&key]).unwrap().bytes().to_vec();
@@ -310,12 +344,12 @@ mod tests {
         let keys: Vec<_> = (1..=17).map(|i| SecretKey::from_seed(&[i; 32])).collect();
         let plain = body(keys[0].public().into());
         let round_trip = |instructions, signers: &[&SecretKey]| {
-            let body = TransactionBody { instructions: List::new(instructions)?, ..plain.clone() };
+            let body = TransactionBody::new(CHAIN, plain.account, plain.nonce, instructions)?;
             let signed = Transaction::sign(body, CHAIN, signers)?;
             assert_eq!(Transaction::from_bytes(signed.bytes())?, signed);
             Ok::<_, DecodeError>(())
         };
-        let pay = plain.instructions[0].clone();
+        let pay = plain.instructions[0].instruction.clone();
         assert_eq!(round_trip(vec![pay.clone(); INSTRUCTIONS_MAX], &[&keys[0]]), Ok(()));
         assert!(round_trip(vec![pay.clone(); INSTRUCTIONS_MAX + 1], &[&keys[0]]).is_err());
         let signers: Vec<_> = keys.iter().collect();
@@ -329,6 +363,10 @@ mod tests {
         let value = Bytes::new(vec![1; DATA_VALUE_BYTES_MAX]).unwrap();
         let put = Instruction::PutData { namespace: plain.account, key, value };
         assert_eq!(round_trip(vec![put], &[&keys[0]]), Ok(()));
+        let metadata = Bytes::new(vec![1; METADATA_BYTES_MAX]).unwrap();
+        let anchor = Instruction::AnchorDocument { digest: Digest([1; 32]), size: u64::MAX, metadata };
+        assert_eq!(round_trip(vec![anchor], &[&keys[0]]), Ok(()));
+        assert!(Bytes::<METADATA_BYTES_MAX>::new(vec![1; METADATA_BYTES_MAX + 1]).is_err());
         assert!(Bytes::<DATA_KEY_BYTES_MAX>::new(vec![1; DATA_KEY_BYTES_MAX + 1]).is_err());
         assert!(Bytes::<DATA_VALUE_BYTES_MAX>::new(vec![1; DATA_VALUE_BYTES_MAX + 1]).is_err());
     }

@@ -7,15 +7,15 @@ use crate::error::GenesisError;
 use crate::member::is_host_port;
 use crate::{exact, files};
 use borsh::BorshSerialize;
-use quorate_chain::codec::Text;
+use quorate_chain::codec::{List, Text};
 use quorate_chain::crypto::{Domain, check_registrable, hash};
 use quorate_chain::ledger::GenesisState;
 use quorate_chain::parameters::Parameters;
-use quorate_chain::state::{Account, AccountStatus, Organisation, Quota, StateKey, StateValue};
-use quorate_chain::validator::{Card, NAME_BYTES_MAX};
-use quorate_chain::{
-    AccountId, Amount, AssetId, ChainId, OrganisationId, PublicKey, TimestampMs, ValidatorSet,
+use quorate_chain::state::{
+    ACCOUNT_KEYS_MAX, Account, AccountKey, Organisation, Roles, StateKey, StateValue, check_keys,
 };
+use quorate_chain::validator::{Card, NAME_BYTES_MAX};
+use quorate_chain::{AccountId, Amount, ChainId, OrganisationId, PublicKey, TimestampMs, ValidatorSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -42,6 +42,65 @@ pub struct GenesisAccount {
     /// The member's organisation that it acts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organisation: Option<OrganisationId>,
+    /// What it may do.
+    #[serde(default = "member", skip_serializing_if = "is_member")]
+    pub roles: Roles,
+    /// The keys that act for it, ascending; none: the one that it is named after.
+    #[serde(default, skip_serializing_if = "no_keys")]
+    pub keys: List<AccountKey, 0, ACCOUNT_KEYS_MAX>,
+    /// The weight that a transaction's signatures must reach.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub threshold: u16,
+}
+
+const fn member() -> Roles {
+    Roles::MEMBER
+}
+
+fn is_member(roles: &Roles) -> bool {
+    *roles == Roles::MEMBER
+}
+
+fn no_keys(keys: &[AccountKey]) -> bool {
+    keys.is_empty()
+}
+
+const fn one() -> u16 {
+    1
+}
+
+const fn is_one(threshold: &u16) -> bool {
+    *threshold == 1
+}
+
+impl GenesisAccount {
+    /// A member without organisation, with the key that it is named after.
+    #[must_use]
+    pub fn member(address: AccountId, balance: Amount) -> Self {
+        Self {
+            name: None,
+            address,
+            balance,
+            organisation: None,
+            roles: Roles::MEMBER,
+            keys: List::default(),
+            threshold: 1,
+        }
+    }
+
+    /// Its entry in the state at height 0.
+    fn entry(&self) -> Account {
+        let account = Account::new(self.organisation, self.roles);
+        Account { balance: self.balance, keys: self.keys.clone(), threshold: self.threshold, ..account }
+    }
+
+    fn check(&self) -> Result<(), GenesisError> {
+        let address = self.address;
+        let unsound = |source| GenesisError::Address { address, source };
+        check_registrable(PublicKey(address.0)).map_err(unsound)?;
+        self.keys.iter().try_for_each(|key| check_registrable(key.key)).map_err(unsound)?;
+        check_keys(&self.keys, self.threshold).map_err(|_| GenesisError::Keys { address })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, Serialize, Deserialize)]
@@ -184,22 +243,13 @@ impl Genesis {
     pub fn to_state(&self) -> GenesisState {
         let mut entries = BTreeMap::new();
         for card in &self.document.members {
-            let organisation = Organisation {
-                name: card.validator.name.clone(),
-                status: AccountStatus::Active,
-                quota: Quota::default(),
-            };
+            let organisation = Organisation::new(card.validator.name.clone());
             // An organisation with several seats is called by the name of the first one.
             let key = StateKey::Organisation(card.validator.organisation);
             entries.entry(key).or_insert(StateValue::Organisation(organisation));
         }
         for account in &self.document.accounts {
-            let entry = Account { organisation: account.organisation, ..Account::default() };
-            entries.insert(StateKey::Account(account.address), StateValue::Account(entry));
-            if account.balance.0 > 0 {
-                let key = StateKey::Balance(account.address, AssetId::NATIVE);
-                entries.insert(key, StateValue::Balance(account.balance));
-            }
+            entries.insert(StateKey::Account(account.address), StateValue::Account(account.entry()));
         }
         let (validators, parameters) = (self.validators.clone(), self.document.parameters.clone());
         GenesisState::new(self.chain, self.document.timestamp_ms, validators, parameters, entries)
@@ -217,8 +267,7 @@ fn check_accounts(document: &Document) -> Result<(), GenesisError> {
     let mut supply = 0u128;
     for account in accounts {
         let address = account.address;
-        check_registrable(PublicKey(address.0))
-            .map_err(|source| GenesisError::Address { address, source })?;
+        account.check()?;
         if !addresses.insert(address) {
             return Err(GenesisError::DuplicateAccount(address));
         }
@@ -227,7 +276,8 @@ fn check_accounts(document: &Document) -> Result<(), GenesisError> {
         }
         supply = supply.checked_add(account.balance.0).ok_or(GenesisError::SupplyOverflow)?;
     }
-    Ok(())
+    let admin = |a: &GenesisAccount| a.organisation.is_none() && a.roles.has(Roles::ADMIN);
+    if document.parameters.open || accounts.iter().any(admin) { Ok(()) } else { Err(GenesisError::NoAdmin) }
 }
 
 #[cfg(test)]

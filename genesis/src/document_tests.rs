@@ -1,4 +1,5 @@
 use super::*;
+use quorate_chain::AssetId;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::validator::{Validator, ValidatorError};
 use serde_json::{Value, json};
@@ -22,12 +23,7 @@ fn card(index: u8) -> Card {
 }
 
 fn account(index: u8, balance: u128) -> GenesisAccount {
-    GenesisAccount {
-        name: None,
-        address: key(4, index).public().into(),
-        balance: Amount(balance),
-        organisation: None,
-    }
+    GenesisAccount::member(key(4, index).public().into(), Amount(balance))
 }
 
 fn merge(cards: Vec<Card>, accounts: Vec<GenesisAccount>) -> Result<Genesis, GenesisError> {
@@ -147,16 +143,23 @@ fn the_first_state_has_what_the_document_says() {
     assert_eq!((state.chain, state.timestamp_ms), (genesis.chain_id(), genesis.timestamp_ms()));
     assert_eq!(&state.validators, genesis.validator_set());
     let [first, second] = [1, 2].map(|i| AccountId::from(key(4, i).public()));
-    let balance = |id| state.entries.get(&StateKey::Balance(id, AssetId::NATIVE));
-    assert_eq!(balance(first), Some(&StateValue::Balance(Amount(1_000_000))));
-    assert_eq!(balance(second), None);
+    let balance = |id| match state.entries.get(&StateKey::Account(id)) {
+        Some(StateValue::Account(account)) => Some(account.balance),
+        _ => None,
+    };
+    assert_eq!(balance(first), Some(Amount(1_000_000)));
+    assert_eq!(balance(second), Some(Amount(0)));
     let Some(StateValue::Account(account)) = state.entries.get(&StateKey::Account(first)) else {
         panic!("the account is there");
     };
     assert_eq!(account.organisation, Some(OrganisationId(key(1, 2).public().0)));
     assert!(state.entries.contains_key(&StateKey::Account(second)));
-    // Parameters, validators, four seated keys, four organisations, two accounts, one balance.
+    // Parameters, validators, four seated keys, four organisations, two accounts, the native asset.
     assert_eq!(state.entries.len(), 1 + 1 + 4 + 4 + 2 + 1);
+    let Some(StateValue::Asset(native)) = state.entries.get(&StateKey::Asset(AssetId::NATIVE)) else {
+        panic!("the native asset is there");
+    };
+    assert_eq!(native.supply, Amount(1_000_000));
     let parameters = StateValue::Parameters(genesis.parameters().clone());
     assert_eq!(state.entries.get(&StateKey::Parameters), Some(&parameters));
 }

@@ -68,6 +68,20 @@ pub enum GenesisError {
         /// What is wrong with it.
         source: KeyError,
     },
+    /// An account's keys and threshold cannot act.
+    #[error(
+        "the account {address}: its keys must ascend, each with a weight above 0, and reach a threshold above 0"
+    )]
+    Keys {
+        /// Which account.
+        address: AccountId,
+    },
+    /// Nobody could ever register an account.
+    #[error(
+        "the chain is permissioned (`open` is false) and has no admin: give an account without organisation the \
+         role `admin`, or nobody can ever register another one"
+    )]
+    NoAdmin,
     /// An account of an organisation that is no member's.
     #[error("the account {address} is of organisation {organisation}, which is no member's")]
     UnknownOrganisation {

@@ -11,6 +11,7 @@
 use crate::error::NodeError;
 use quorate_chain::PublicKey;
 use quorate_chain::crypto::SecretKey;
+use quorate_chain::ledger::{LedgerOptions, RETAIN_STATES_MAX};
 use quorate_genesis::member::is_host_port;
 use quorate_genesis::{Genesis, GenesisError, KeyFile, KeyKind, vote_record};
 use serde::Deserialize;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Most peers that the configuration may add.
 const CONFIGURED_PEERS_MAX: usize = 256;
@@ -26,6 +28,8 @@ const CONFIGURED_PEERS_MAX: usize = 256;
 const RPC_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 26600);
 /// Where peers are served if nothing says otherwise.
 const P2P_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 26601);
+/// Room that a node keeps on its disk if nothing says otherwise: some segments of the journal, and a checkpoint.
+const DISK_RESERVE_BYTES: u64 = 512 * 1024 * 1024;
 /// What is logged if nothing says otherwise.
 const LOG: &str = "info";
 
@@ -48,6 +52,10 @@ pub(crate) struct NodeConfig {
     pub(crate) rpc_listen: SocketAddr,
     /// Where peers are served.
     pub(crate) p2p_listen: SocketAddr,
+    /// How the ledger keeps what it keeps.
+    pub(crate) ledger: LedgerOptions,
+    /// Free bytes of the disk below which the node stops taking part; 0: it never looks.
+    pub(crate) disk_reserve_bytes: u64,
     /// Who may connect, and where they are: the genesis cards' and the configured ones, the node itself not.
     pub(crate) peers: Vec<PeerConfig>,
 }
@@ -90,6 +98,16 @@ pub(crate) struct ConfigFile {
     pub(crate) p2p_listen: Option<SocketAddr>,
     /// Peers beside the validators of the genesis document, `KEY@HOST:PORT` or `KEY`.
     pub(crate) peers: Option<Vec<String>>,
+    /// Committed heights whose state can be read.
+    pub(crate) retain_states: Option<u32>,
+    /// Memory for the ledger's caches, bytes.
+    pub(crate) cache_bytes: Option<u64>,
+    /// What is indexed: `full`, `tx` or `none`.
+    pub(crate) index: Option<String>,
+    /// Seconds between two walks over everything that is stored; 0: never.
+    pub(crate) scrub_interval_s: Option<u64>,
+    /// Free bytes of the disk below which the node stops taking part; 0: never.
+    pub(crate) disk_reserve_bytes: Option<u64>,
     /// What is logged, as in `info,quorate=debug`.
     pub(crate) log: Option<String>,
     /// Whether the log is JSON, one object a line.
@@ -120,9 +138,35 @@ impl ConfigFile {
             rpc_listen: over.rpc_listen.or(self.rpc_listen),
             p2p_listen: over.p2p_listen.or(self.p2p_listen),
             peers: over.peers.or(self.peers),
+            retain_states: over.retain_states.or(self.retain_states),
+            cache_bytes: over.cache_bytes.or(self.cache_bytes),
+            index: over.index.or(self.index),
+            scrub_interval_s: over.scrub_interval_s.or(self.scrub_interval_s),
+            disk_reserve_bytes: over.disk_reserve_bytes.or(self.disk_reserve_bytes),
             log: over.log.or(self.log),
             log_json: over.log_json.or(self.log_json),
         }
+    }
+
+    /// How the ledger keeps what it keeps.
+    ///
+    /// # Errors
+    /// When a value is not one that can be.
+    fn ledger(&self) -> Result<LedgerOptions, NodeError> {
+        let mut options = LedgerOptions::default();
+        if let Some(states) = self.retain_states {
+            if !(2..=RETAIN_STATES_MAX).contains(&states) {
+                let range = format!("retain_states = {states}: from 2 to {RETAIN_STATES_MAX} can be");
+                return Err(NodeError::Usage(range));
+            }
+            options.retain_states = states;
+        }
+        if let Some(index) = &self.index {
+            options.index = index.parse().map_err(NodeError::Usage)?;
+        }
+        options.cache_bytes = self.cache_bytes.unwrap_or(options.cache_bytes);
+        options.scrub_interval = self.scrub_interval_s.map_or(options.scrub_interval, Duration::from_secs);
+        Ok(options)
     }
 
     /// What is logged.
@@ -154,6 +198,8 @@ impl NodeConfig {
         Ok(Self {
             home: home.to_owned(),
             name: settings.name.clone().or(card_name).unwrap_or_else(|| "observer".to_owned()),
+            ledger: settings.ledger()?,
+            disk_reserve_bytes: settings.disk_reserve_bytes.unwrap_or(DISK_RESERVE_BYTES),
             peers: peers(&genesis, settings, network_key.public())?,
             genesis_json: json.into(),
             consensus_key,
@@ -223,6 +269,21 @@ mod tests {
         std::fs::write(&path, "rcp_listen = \"127.0.0.1:1\"\n").unwrap();
         let error = ConfigFile::load(home.path()).unwrap_err().to_string();
         assert!(error.contains("rcp_listen") && error.contains("config.toml"), "{error}");
+    }
+
+    #[test]
+    fn the_ledger_is_set_by_keys_with_bounds() {
+        let read = |text: &str| toml::from_str::<ConfigFile>(text).unwrap().ledger();
+        let options =
+            read("retain_states = 7\nindex = \"tx\"\ncache_bytes = 9\nscrub_interval_s = 5").unwrap();
+        assert_eq!((options.retain_states, options.cache_bytes), (7, 9));
+        assert_eq!((options.index.to_string().as_str(), options.scrub_interval.as_secs()), ("tx", 5));
+        assert!(read(&format!("retain_states = {RETAIN_STATES_MAX}")).is_ok());
+        for refused in [RETAIN_STATES_MAX + 1, 1] {
+            let error = read(&format!("retain_states = {refused}")).unwrap_err().to_string();
+            assert!(error.contains("retain_states"), "{error}");
+        }
+        assert!(read("index = \"all\"").unwrap_err().to_string().contains("full, tx or none"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Every way in which the binary can fail. The text is what its user reads after `error:`.
 
 use quorate_chain::ledger::LedgerError;
+use quorate_chain::ledger::tools::ToolError;
 use quorate_genesis::GenesisError;
 use quorate_rpc::ServeError;
 use quorate_rpc_client::ClientError;
@@ -48,6 +49,12 @@ pub(crate) enum NodeError {
     /// The data folder could not be opened or used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A tool for the ledger ended early.
+    #[error(transparent)]
+    LedgerTool(Box<ToolError>),
+    /// A tool did its work and found damage.
+    #[error("{0}")]
+    LedgerDamaged(String),
     /// Clients cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),

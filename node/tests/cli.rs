@@ -224,3 +224,47 @@ fn an_account_key_signs_and_no_other() {
     let error = refused(&transfer);
     assert!(error.contains("kind network"), "{error}");
 }
+
+#[test]
+fn the_hidden_command_looks_at_a_store() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("state");
+    done(&["probe-store", text(&store)]);
+    done(&["probe-store", text(&store)]);
+    assert!(!store.join("open").exists(), "it is closed again");
+    std::fs::write(store.join("sled/db"), b"garbage").unwrap();
+    std::fs::write(store.join("sled/conf"), b"garbage").unwrap();
+    assert!(!quorate(&["probe-store", text(&store)]).status.success());
+    assert!(!done(&["--help"]).contains("probe-store"));
+}
+
+#[test]
+fn tools_say_what_is_missing() {
+    let home = validator_home();
+    let home = text(home.path());
+    for tool in ["verify", "stats", "repair-index"] {
+        let error = refused(&["ledger", tool, "--home", home]);
+        assert!(error.contains("there is no ledger in"), "{error}");
+    }
+    let gone = format!("{home}/gone.archive");
+    let error = refused(&["ledger", "import", "--home", home, "--from", &gone]);
+    assert!(error.contains("cannot open") && error.contains("gone.archive"), "{error}");
+    let letter = format!("{home}/letter");
+    std::fs::write(&letter, "not an archive at all").unwrap();
+    let error = refused(&["ledger", "import", "--home", home, "--from", &letter]);
+    assert!(error.contains("this is no archive of Quorate"), "{error}");
+    let error = refused(&["ledger", "export", "--home", home, "--to", &letter, "--resume"]);
+    assert!(error.contains("this is no archive of Quorate"), "{error}");
+    assert_eq!(std::fs::read_to_string(&letter).unwrap(), "not an archive at all");
+    let error = refused(&["ledger", "export", "--home", home, "--to", "-", "--resume"]);
+    assert!(error.contains("name a file"), "{error}");
+    let error = refused(&["ledger", "verify", "--home", home, "--from", "9", "--to", "3"]);
+    assert!(error.contains("--from is above --to"), "{error}");
+    let wrong = quorate(&["ledger", "verify", "--home", home, "--from", "0"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let empty = json(&["ledger", "verify", "--home", home, "--json"]);
+    assert_eq!((&empty["whole"], &empty["height"]), (&true.into(), &0.into()), "{empty}");
+    let archive = format!("{home}/empty.archive");
+    let exported = json(&["ledger", "export", "--home", home, "--to", &archive, "--json"]);
+    assert_eq!(exported["blocks_written"], 0);
+}

@@ -7,7 +7,9 @@ use crate::shapes::{
     AccountView, BlockView, CommitView, Health, HealthStatus, Status, TransactionAnswer, Validators,
 };
 use crate::view::{NodeStatus, NodeView};
-use quorate_chain::ledger::{CommittedBlock, Reader, Tip};
+use quorate_chain::execution::work_left;
+use quorate_chain::ledger::{CommittedBlock, LedgerError, Reader, Tip};
+use quorate_chain::state::{StateKey, StateReader, StateValue};
 use quorate_chain::{AccountId, Height, TransactionId};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -150,7 +152,19 @@ impl Api {
 
     pub(crate) async fn account(&self, address: AccountId) -> Result<AccountView, ApiError> {
         let read = move |reader: &Reader| match reader.account(address)? {
-            Some(record) => Ok(AccountView::new(address, &record)),
+            Some(record) => {
+                let at = reader.tip().timestamp_ms;
+                let organisation = record.account.organisation.map(StateKey::Organisation);
+                let organisation = organisation.map(|key| reader.get(&key)).transpose()?.flatten();
+                let organisation = organisation.as_ref().and_then(StateValue::as_organisation);
+                let left = work_left(
+                    &reader.parameters().map_err(LedgerError::from)?,
+                    &record.account,
+                    organisation,
+                    at,
+                );
+                Ok(AccountView::new(address, &record, left))
+            }
             None => Err(not_found(reader, format!("account {address}"))),
         };
         self.reads.run(read).await

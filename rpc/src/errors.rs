@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Busy,
     Stopping,
     NotFound,
+    NotIndexed,
+    Pruned,
     Undecodable,
     TransactionTooLarge,
     WrongChain,
@@ -47,6 +49,9 @@ pub enum ErrorKind {
     AlreadyCommitted,
     PoolFull,
     CommitTimeout,
+    NoRole,
+    QuotaSpent,
+    DiskLow,
 }
 
 /// What the table says of a kind.
@@ -70,7 +75,7 @@ const fn row(
 
 impl ErrorKind {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 33] = [
         Self::ParseError,
         Self::InvalidRequest,
         Self::UnknownMethod,
@@ -85,6 +90,8 @@ impl ErrorKind {
         Self::Busy,
         Self::Stopping,
         Self::NotFound,
+        Self::NotIndexed,
+        Self::Pruned,
         Self::Undecodable,
         Self::TransactionTooLarge,
         Self::WrongChain,
@@ -99,6 +106,9 @@ impl ErrorKind {
         Self::AlreadyCommitted,
         Self::PoolFull,
         Self::CommitTimeout,
+        Self::NoRole,
+        Self::QuotaSpent,
+        Self::DiskLow,
     ];
 
     #[rustfmt::skip]
@@ -119,6 +129,8 @@ impl ErrorKind {
             Self::Busy => row(1007, S::SERVICE_UNAVAILABLE, "busy", "retry_after", "Too much at once; try again after so many seconds."),
             Self::Stopping => row(1008, S::SERVICE_UNAVAILABLE, "stopping", "", "The node is stopping."),
             Self::NotFound => row(1009, S::NOT_FOUND, "not_found", "height", "No such block, transaction or account at this node's height."),
+            Self::NotIndexed => row(1010, S::NOT_IMPLEMENTED, "not_indexed", "", "This node does not index what is asked for; the message says which setting does."),
+            Self::Pruned => row(1011, S::GONE, "pruned", "first, last", "The state at that height is not kept; `first` to `last` are."),
             Self::Undecodable => row(2001, S::BAD_REQUEST, "undecodable", "", "The bytes are not the canonical encoding of a transaction."),
             Self::TransactionTooLarge => row(2002, S::PAYLOAD_TOO_LARGE, "transaction_too_large", "bytes, max_bytes", "More bytes than a transaction may have."),
             Self::WrongChain => row(2003, S::UNPROCESSABLE_ENTITY, "wrong_chain", "expected, found", "It is made for another chain; the data has the first four bytes of both chain ids."),
@@ -133,6 +145,9 @@ impl ErrorKind {
             Self::AlreadyCommitted => row(2012, S::CONFLICT, "already_committed", "id, height, index", "It has been committed; the data says where."),
             Self::PoolFull => row(2013, S::SERVICE_UNAVAILABLE, "pool_full", "retry_after", "Too many transactions wait; try again after so many seconds."),
             Self::CommitTimeout => row(2014, S::GATEWAY_TIMEOUT, "commit_timeout", "id, known", "Taken into the pool, but no block had it in time. It may still be committed: ask for it by its id."),
+            Self::NoRole => row(2015, S::UNPROCESSABLE_ENTITY, "no_role", "account", "None of the account's roles lets it transact."),
+            Self::QuotaSpent => row(2016, S::TOO_MANY_REQUESTS, "quota_spent", "account, retry_after_ms", "The account, or its organisation, has spent its quota of work; the data says when there is enough again."),
+            Self::DiskLow => row(2017, S::SERVICE_UNAVAILABLE, "disk_low", "", "The node's disk is nearly full, so it takes no transactions; send it to another node. It goes on by itself once there is space."),
         }
     }
 
@@ -217,6 +232,17 @@ pub enum ApiError {
         /// The node's committed height.
         height: Height,
     },
+    /// This node does not index it.
+    #[error("{0}")]
+    NotIndexed(String),
+    /// The state at a height is not kept.
+    #[error("the state is kept for heights {first} to {last} only")]
+    Pruned {
+        /// The lowest height that can be read.
+        first: Height,
+        /// The highest.
+        last: Height,
+    },
     /// The transaction was refused.
     #[error("{0}")]
     Rejected(#[from] Rejection),
@@ -253,6 +279,8 @@ impl ApiError {
             Self::Timeout => ErrorKind::Timeout,
             Self::Stopping => ErrorKind::Stopping,
             Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotIndexed(_) => ErrorKind::NotIndexed,
+            Self::Pruned { .. } => ErrorKind::Pruned,
             Self::Rejected(rejection) => rejection_kind(rejection),
             Self::AlreadyCommitted { .. } => ErrorKind::AlreadyCommitted,
             Self::CommitTimeout(_) => ErrorKind::CommitTimeout,
@@ -265,6 +293,7 @@ impl ApiError {
             Self::BodyTooLarge(max) | Self::ResponseTooLarge(max) => json!({ "max_bytes": max }),
             Self::BatchTooLarge(max) => json!({ "max": max }),
             Self::NotFound { height, .. } => json!({ "height": height }),
+            Self::Pruned { first, last } => json!({ "first": first, "last": last }),
             Self::Rejected(rejection) => rejection_data(rejection),
             Self::AlreadyCommitted { id, height, index } => {
                 json!({ "id": id, "height": height, "index": index })
@@ -302,6 +331,8 @@ const fn rejection_kind(rejection: &Rejection) -> ErrorKind {
         Rejection::InvalidSignature => ErrorKind::InvalidSignature,
         Rejection::UnknownAccount(_) => ErrorKind::UnknownAccount,
         Rejection::AccountFrozen(_) => ErrorKind::AccountFrozen,
+        Rejection::NoRole(_) => ErrorKind::NoRole,
+        Rejection::QuotaSpent { .. } => ErrorKind::QuotaSpent,
         Rejection::Unauthorised(_) => ErrorKind::Unauthorised,
         Rejection::WrongNonce { .. } => ErrorKind::WrongNonce,
         Rejection::NonceTaken(_) => ErrorKind::NonceTaken,
@@ -309,6 +340,7 @@ const fn rejection_kind(rejection: &Rejection) -> ErrorKind {
         Rejection::Duplicate => ErrorKind::Duplicate,
         Rejection::PoolFull => ErrorKind::PoolFull,
         Rejection::Busy => ErrorKind::Busy,
+        Rejection::DiskLow => ErrorKind::DiskLow,
         Rejection::Internal(_) => ErrorKind::Internal,
     }
 }
@@ -319,7 +351,11 @@ fn rejection_data(rejection: &Rejection) -> Value {
         Rejection::WrongChain { expected, found } => json!({ "expected": expected, "found": found }),
         Rejection::UnknownAccount(account)
         | Rejection::AccountFrozen(account)
+        | Rejection::NoRole(account)
         | Rejection::Unauthorised(account) => json!({ "account": account }),
+        Rejection::QuotaSpent { payer, retry_ms } => {
+            json!({ "account": payer, "retry_after_ms": retry_ms })
+        }
         Rejection::WrongNonce { expected, found } => json!({ "expected": expected, "found": found }),
         Rejection::NonceTaken(nonce) => json!({ "nonce": nonce }),
         Rejection::Expired { valid_until, height } => {
@@ -329,14 +365,21 @@ fn rejection_data(rejection: &Rejection) -> Value {
         Rejection::Undecodable(_)
         | Rejection::InvalidSignature
         | Rejection::Duplicate
+        | Rejection::DiskLow
         | Rejection::Internal(_) => Value::Null,
     }
 }
 
 impl From<LedgerError> for ApiError {
     fn from(error: LedgerError) -> Self {
-        tracing::error!(%error, "a read of the ledger failed");
-        Self::Internal
+        match error {
+            LedgerError::NotIndexed { .. } => Self::NotIndexed(error.to_string()),
+            LedgerError::Pruned { first, last } => Self::Pruned { first, last },
+            error => {
+                tracing::error!(%error, "a read of the ledger failed");
+                Self::Internal
+            }
+        }
     }
 }
 

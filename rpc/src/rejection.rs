@@ -36,6 +36,17 @@ pub enum Rejection {
     /// The account or its sponsor is frozen or closed.
     #[error("the account {0} may not transact: it is frozen or closed")]
     AccountFrozen(AccountId),
+    /// None of the account's roles lets it transact.
+    #[error("the account {0} may not transact: it has none of the roles member, issuer, admin")]
+    NoRole(AccountId),
+    /// Whoever pays has spent its quota.
+    #[error("the account {payer}, or its organisation, has spent its quota of work{}", retry(*.retry_ms))]
+    QuotaSpent {
+        /// The account whose quota pays.
+        payer: AccountId,
+        /// Milliseconds until there is enough, if nothing else is spent; `None`: never.
+        retry_ms: Option<u64>,
+    },
     /// The keys that signed may not act for the account.
     #[error("the signing keys may not act for the account {0}")]
     Unauthorised(AccountId),
@@ -67,16 +78,23 @@ pub enum Rejection {
     /// The node has more to check than it can; nothing is known of the transaction.
     #[error("the node is busy; try again")]
     Busy,
+    /// The node's disk is nearly full.
+    #[error("the node's disk is nearly full and it takes no transactions; send it to another node")]
+    DiskLow,
     /// The node could not read its own state. The text is for the log, never for the client.
     #[error("the node failed: {0}")]
     Internal(String),
+}
+
+fn retry(after: Option<u64>) -> String {
+    after.map_or_else(|| ", and it does not come back".into(), |ms| format!("; try again in {ms} ms"))
 }
 
 impl Rejection {
     /// Whether the same bytes may be taken a little later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::PoolFull | Self::Busy | Self::Internal(_))
+        matches!(self, Self::PoolFull | Self::Busy | Self::QuotaSpent { .. } | Self::Internal(_))
     }
 }
 
@@ -94,7 +112,9 @@ impl From<InvalidTransaction> for Rejection {
             InvalidTransaction::Signature => Self::InvalidSignature,
             InvalidTransaction::UnknownAccount(account) => Self::UnknownAccount(account),
             InvalidTransaction::Inactive(account) => Self::AccountFrozen(account),
+            InvalidTransaction::NoRole(account) => Self::NoRole(account),
             InvalidTransaction::Unauthorised(account) => Self::Unauthorised(account),
+            InvalidTransaction::Quota { payer, retry_ms } => Self::QuotaSpent { payer, retry_ms },
             InvalidTransaction::Nonce { expected, found } => Self::WrongNonce { expected, found },
             InvalidTransaction::Expired { valid_until, height } => Self::Expired { valid_until, height },
             InvalidTransaction::State(error) => Self::Internal(error.to_string()),

@@ -4,10 +4,10 @@ use quorate_chain::block::BlockResult;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
 use quorate_chain::codec::List;
 use quorate_chain::ids::{MerkleRoot, ValidatorSetHash};
+use quorate_chain::instruction::Step;
 use quorate_chain::ledger::{AccountRecord, CommittedBlock, TransactionRecord};
 use quorate_chain::receipt::{Event, ExecutionError, Receipt, ReceiptStatus};
-use quorate_chain::state::AccountStatus;
-use quorate_chain::transaction::Instruction;
+use quorate_chain::state::{AccountKey, AccountStatus, Holding, Roles};
 use quorate_chain::validator::Validator;
 use quorate_chain::{
     AccountId, Amount, AssetId, BlockHash, ChainId, CommitCertificate, Epoch, Header, Height, Nonce,
@@ -123,7 +123,7 @@ pub struct TransactionView {
     /// The account that pays instead.
     pub sponsor: Option<AccountId>,
     /// What it does.
-    pub instructions: Vec<Instruction>,
+    pub instructions: Vec<Step>,
     /// The keys that signed it.
     pub signers: Vec<PublicKey>,
 }
@@ -239,6 +239,18 @@ pub struct BalanceView {
     pub asset: AssetId,
     /// How much.
     pub amount: Amount,
+    /// Whether its issuer has frozen it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
+}
+
+/// What an account may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaView {
+    /// Work units that it could spend at the time of the last block.
+    pub work_left: u64,
+    /// Bytes of state that are charged to it.
+    pub state_bytes: u64,
 }
 
 /// Of `account`.
@@ -254,8 +266,16 @@ pub struct AccountView {
     pub height: Height,
     /// The organisation it acts for.
     pub organisation: Option<OrganisationId>,
-    /// Whether it may transact: `active`, `frozen` or `closed`.
-    pub status: String,
+    /// Whether it may transact.
+    pub status: AccountStatus,
+    /// What it may do.
+    pub roles: Roles,
+    /// The keys that act for it; none: the one that it is named after.
+    pub keys: Vec<AccountKey>,
+    /// The weight that a transaction's signatures must reach.
+    pub threshold: u16,
+    /// What it may spend.
+    pub quota: QuotaView,
 }
 
 impl Validators {
@@ -353,22 +373,26 @@ impl From<&TransactionRecord> for TransactionAnswer {
 }
 
 impl AccountView {
-    /// Of an account with this id.
+    /// Of an account with this id, which may spend so much.
     #[must_use]
-    pub fn new(address: AccountId, record: &AccountRecord) -> Self {
-        let status = match record.account.status {
-            AccountStatus::Active => "active",
-            AccountStatus::Frozen => "frozen",
-            AccountStatus::Closed => "closed",
+    pub fn new(address: AccountId, record: &AccountRecord, work_left: u64) -> Self {
+        let balance = |(asset, holding): &(AssetId, Holding)| BalanceView {
+            asset: *asset,
+            amount: holding.amount,
+            frozen: holding.frozen,
         };
-        let balance = |(asset, amount): &(AssetId, Amount)| BalanceView { asset: *asset, amount: *amount };
+        let account = &record.account;
         Self {
             address,
-            nonce: record.account.nonce,
+            nonce: account.nonce,
             balances: record.balances.iter().map(balance).collect(),
             height: record.height,
-            organisation: record.account.organisation,
-            status: status.to_owned(),
+            organisation: account.organisation,
+            status: account.status,
+            roles: account.roles,
+            keys: account.keys.to_vec(),
+            threshold: account.threshold,
+            quota: QuotaView { work_left, state_bytes: account.quota.state_bytes },
         }
     }
 }

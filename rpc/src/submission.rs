@@ -95,7 +95,11 @@ impl Api {
     ) -> Result<Option<CommittedView>, ApiError> {
         match error {
             ApiError::Rejected(Rejection::WrongNonce { .. } | Rejection::Expired { .. }) => {
-                self.find(id).await
+                match self.find(id).await {
+                    // Then nobody here can tell.
+                    Err(ApiError::NotIndexed(_)) => Ok(None),
+                    found => found,
+                }
             }
             _ => Ok(None),
         }

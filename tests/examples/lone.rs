@@ -3,9 +3,10 @@
 //! `cargo run --release -p quorate-tests --example lone -- --network .quorate/devnet/devnet.json`
 
 use clap::Parser;
-use quorate_chain::codec::{Bytes, List};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
-use quorate_chain::{AccountId, Amount, AssetId, ChainId, Height, Nonce, Transaction};
+use quorate_chain::codec::Bytes;
+use quorate_chain::instruction::Instruction;
+use quorate_chain::transaction::TransactionBody;
+use quorate_chain::{AccountId, Amount, AssetId, ChainId, Nonce, Transaction};
 use quorate_genesis::{KeyFile, KeyKind};
 use quorate_rpc_client::Client;
 use std::error::Error;
@@ -46,14 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..arguments.count {
         let memo = Bytes::default();
         let transfer = Instruction::Transfer { to, asset: AssetId::NATIVE, amount: Amount(1), memo };
-        let body = TransactionBody {
-            chain: ChainTag::from(chain),
-            account: from,
-            nonce,
-            valid_until: Height::ZERO,
-            sponsor: None,
-            instructions: List::new(vec![transfer])?,
-        };
+        let body = TransactionBody::new(chain, from, nonce, vec![transfer])?;
         let transaction = Transaction::sign(body, chain, &[key.secret()])?;
         let started = Instant::now();
         client.broadcast_tx_commit(&transaction)?;

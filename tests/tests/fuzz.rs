@@ -109,7 +109,7 @@ fn proofs() {
 
 #[test]
 fn files() {
-    check(&["journal", "ledger"], 20);
+    check(&["archive", "journal", "ledger"], 20);
     check(&["genesis_document", "member_files"], 60);
 }
 

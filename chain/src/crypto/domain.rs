@@ -1,6 +1,6 @@
 //! Domain tags: what is signed or hashed for one purpose can never be taken for another.
 
-use crate::codec::encode;
+use crate::codec::encode_into;
 use crate::ids::ChainId;
 use borsh::BorshSerialize;
 
@@ -21,6 +21,8 @@ pub enum Domain {
     StateKey,
     /// Hash: value of an entry in the state.
     StateValue,
+    /// Hash: id of an asset, from issuer and symbol.
+    Asset,
     /// Signature: transaction body.
     Transaction,
     /// Signature: proposal of a block by its primary.
@@ -63,6 +65,7 @@ impl Domain {
             Self::Genesis => b"quorate/genesis/1\0",
             Self::StateKey => b"quorate/state-key/1\0",
             Self::StateValue => b"quorate/state-value/1\0",
+            Self::Asset => b"quorate/asset/1\0",
             Self::Transaction => b"quorate/transaction/1\0",
             Self::Proposal => b"quorate/proposal/1\0",
             Self::Prepare => b"quorate/prepare/1\0",
@@ -81,7 +84,7 @@ impl Domain {
     }
 
     /// All of them, for the test that no two tags are equal and for the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Header,
         Self::Result,
         Self::Receipt,
@@ -89,6 +92,7 @@ impl Domain {
         Self::Genesis,
         Self::StateKey,
         Self::StateValue,
+        Self::Asset,
         Self::Transaction,
         Self::Proposal,
         Self::Prepare,
@@ -108,18 +112,20 @@ impl Domain {
 
 /// BLAKE3 of tag ‖ borsh(value).
 pub fn hash<T: BorshSerialize + ?Sized>(domain: Domain, value: &T) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(domain.tag());
-    hasher.update(&encode(value));
-    *hasher.finalize().as_bytes()
+    // One call over bytes in a row costs half of what an incremental hasher does for values this short.
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(domain.tag());
+    encode_into(value, &mut bytes);
+    *blake3::hash(&bytes).as_bytes()
 }
 
 /// What a signature covers: tag ‖ chain id ‖ borsh(payload). A card, made before there is a chain,
 /// carries the zero chain id.
 pub fn signed_bytes<T: BorshSerialize + ?Sized>(domain: Domain, chain: ChainId, payload: &T) -> Vec<u8> {
-    let mut bytes = domain.tag().to_vec();
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(domain.tag());
     bytes.extend_from_slice(&chain.0);
-    bytes.extend_from_slice(&encode(payload));
+    encode_into(payload, &mut bytes);
     bytes
 }
 

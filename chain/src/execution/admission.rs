@@ -1,8 +1,11 @@
-//! Whether a transaction may execute: checks without its effects.
+//! Whether transactions may execute: checks without their effects.
 
-use crate::ids::{AccountId, ChainId, Height, Nonce};
-use crate::state::{Account, AccountStatus, StateError, StateKey, StateReader, StateValue};
+use super::quota::{Limits, work};
+use crate::ids::{AccountId, ChainId, Height, Nonce, OrganisationId, TimestampMs};
+use crate::parameters::Parameters;
+use crate::state::{Account, AccountStatus, Organisation, StateError, StateKey, StateReader, StateValue};
 use crate::transaction::{ChainTag, Transaction};
+use std::collections::HashMap;
 
 /// Why a transaction may not execute. Each has a code of its own in every answer to a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +27,13 @@ pub enum InvalidTransaction {
     /// There is no such account.
     #[error("there is no account {0}")]
     UnknownAccount(AccountId),
-    /// The account, or its sponsor, may not transact.
-    #[error("the account {0} may not transact (frozen or closed)")]
+    /// The account, a party or the sponsor may not transact.
+    #[error("the account {0} may not transact (it, or its organisation, is frozen or closed)")]
     Inactive(AccountId),
-    /// The keys that signed may not act for the account and the sponsor.
+    /// None of the account's roles lets it transact.
+    #[error("the account {0} may not transact (it has none of the roles member, issuer, admin)")]
+    NoRole(AccountId),
+    /// The keys that signed may not act for the account, a party or the sponsor.
     #[error("the signing keys may not act for the account {0}")]
     Unauthorised(AccountId),
     /// The nonce is not the next one.
@@ -46,9 +52,21 @@ pub enum InvalidTransaction {
         /// Height at which it would.
         height: Height,
     },
+    /// Whoever pays has spent its quota, or its organisation has.
+    #[error("the account {payer}, or its organisation, has spent its quota; {}", retry(*.retry_ms))]
+    Quota {
+        /// The account whose quota pays.
+        payer: AccountId,
+        /// Milliseconds until there is enough, if nothing else is spent; `None`: never.
+        retry_ms: Option<u64>,
+    },
     /// The state could not be read; not the transaction's fault.
     #[error("{0}")]
     State(#[from] StateError),
+}
+
+fn retry(after: Option<u64>) -> String {
+    after.map_or_else(|| "it does not come back".into(), |ms| format!("try again in {ms} ms"))
 }
 
 impl InvalidTransaction {
@@ -82,42 +100,159 @@ pub fn check_form(
     Ok(())
 }
 
-fn active_account<R: StateReader>(state: &R, id: AccountId) -> Result<Account, InvalidTransaction> {
-    match state.get(&StateKey::Account(id))? {
-        Some(StateValue::Account(account)) if account.status == AccountStatus::Active => Ok(account),
-        Some(StateValue::Account(_)) => Err(InvalidTransaction::Inactive(id)),
-        _ => Err(InvalidTransaction::UnknownAccount(id)),
+/// Admits transactions one after the other to a block on a parent's state: authority, nonces, quotas (R6).
+/// What was admitted counts for those after it.
+pub struct Admission<'a, R> {
+    state: &'a R,
+    parameters: &'a Parameters,
+    at: TimestampMs,
+    accounts: HashMap<AccountId, Account>,
+    organisations: HashMap<OrganisationId, Organisation>,
+    work: u64,
+}
+
+impl<'a, R: StateReader> Admission<'a, R> {
+    /// For a block of this time on this state.
+    pub fn new(state: &'a R, parameters: &'a Parameters, at: TimestampMs) -> Self {
+        let (accounts, organisations) = (HashMap::new(), HashMap::new());
+        Self { state, parameters, at, accounts, organisations, work: 0 }
+    }
+
+    /// Work units of all that was admitted.
+    #[must_use]
+    pub const fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Whether account, parties and sponsor may transact by these signatures, and the payer can pay; gives
+    /// the account's next nonce. Every signer must act for one of them.
+    ///
+    /// # Errors
+    /// Says who may not, or that the state could not be read.
+    pub fn check(&mut self, transaction: &Transaction) -> Result<Nonce, InvalidTransaction> {
+        let body = transaction.body();
+        let parties = body.parties();
+        for id in parties.iter().chain([&body.account]).chain(&body.sponsor) {
+            self.load(*id)?;
+        }
+        let find = |id: AccountId| self.accounts.get(&id).map(|account| (id, account));
+        let own = find(body.account);
+        let actors: Vec<_> = own.into_iter().chain(parties.iter().filter_map(|id| find(*id))).collect();
+        let sponsor = body.sponsor.and_then(find);
+        check_authority(transaction, &actors, sponsor)?;
+        if let Some((payer, account)) = sponsor.or(own) {
+            self.check_quota(payer, account, work(transaction))?;
+        }
+        Ok(own.map_or(Nonce::ZERO, |(_, account)| account.nonce))
+    }
+
+    /// Admits a transaction: [`Self::check`], and its nonce is the next one. One that is refused changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn admit(&mut self, transaction: &Transaction) -> Result<(), InvalidTransaction> {
+        let expected = self.check(transaction)?;
+        let (body, work) = (transaction.body(), work(transaction));
+        if body.nonce != expected {
+            return Err(InvalidTransaction::Nonce { expected, found: body.nonce });
+        }
+        if let Some(account) = self.accounts.get_mut(&body.account) {
+            account.nonce = account.nonce.next();
+        }
+        if let Some(payer) = self.accounts.get_mut(&body.sponsor.unwrap_or(body.account)) {
+            Limits::of_account(self.parameters).charge(&mut payer.quota, self.at, work);
+            let organisation = payer.organisation.and_then(|id| self.organisations.get_mut(&id));
+            if let Some(organisation) = organisation {
+                Limits::of_organisation(self.parameters).charge(&mut organisation.quota, self.at, work);
+            }
+        }
+        self.work = self.work.saturating_add(work);
+        Ok(())
+    }
+
+    fn load(&mut self, id: AccountId) -> Result<(), InvalidTransaction> {
+        if self.accounts.contains_key(&id) {
+            return Ok(());
+        }
+        let (account, organisation) = active(self.state, id)?;
+        if let Some((id, organisation)) = account.organisation.zip(organisation) {
+            self.organisations.entry(id).or_insert(organisation);
+        }
+        self.accounts.insert(id, account);
+        Ok(())
+    }
+
+    fn check_quota(&self, payer: AccountId, account: &Account, work: u64) -> Result<(), InvalidTransaction> {
+        let own = Limits::of_account(self.parameters).wait_ms(&account.quota, self.at, work);
+        let organisation = account.organisation.and_then(|id| self.organisations.get(&id));
+        let shared = organisation.map_or(Some(0), |organisation| {
+            Limits::of_organisation(self.parameters).wait_ms(&organisation.quota, self.at, work)
+        });
+        match own.zip(shared).map(|(own, shared)| own.max(shared)) {
+            Some(0) => Ok(()),
+            retry_ms => Err(InvalidTransaction::Quota { payer, retry_ms }),
+        }
     }
 }
 
-/// Whether account and sponsor may transact by these signatures; gives the account's next nonce. Every
-/// signer must act for one of the two.
-///
-/// # Errors
-/// Says who may not, or that the state could not be read.
-pub fn check_against_state<R: StateReader>(
+/// An account that may transact, and its organisation.
+fn active<R: StateReader>(
+    state: &R,
+    id: AccountId,
+) -> Result<(Account, Option<Organisation>), InvalidTransaction> {
+    let Some(StateValue::Account(account)) = state.get(&StateKey::Account(id))? else {
+        return Err(InvalidTransaction::UnknownAccount(id));
+    };
+    if account.status != AccountStatus::Active {
+        return Err(InvalidTransaction::Inactive(id));
+    }
+    if !account.roles.transact() {
+        return Err(InvalidTransaction::NoRole(id));
+    }
+    let organisation = match account.organisation {
+        Some(key) => match state.get(&StateKey::Organisation(key))? {
+            Some(StateValue::Organisation(it)) if it.status == AccountStatus::Active => Some(it),
+            _ => return Err(InvalidTransaction::Inactive(id)),
+        },
+        None => None,
+    };
+    Ok((account, organisation))
+}
+
+/// Whether the signers may act for all of `actors`, the transaction's account first, and for the sponsor, and
+/// each of them for one of these.
+fn check_authority(
+    transaction: &Transaction,
+    actors: &[(AccountId, &Account)],
+    sponsor: Option<(AccountId, &Account)>,
+) -> Result<(), InvalidTransaction> {
+    let involved = || actors.iter().copied().chain(sponsor);
+    if let Some((id, _)) = involved().find(|(id, account)| !account.authorises(*id, transaction.signers())) {
+        return Err(InvalidTransaction::Unauthorised(id));
+    }
+    let known = |key| involved().any(|(id, account)| account.acts(id, key));
+    if transaction.signers().all(known) {
+        Ok(())
+    } else {
+        Err(InvalidTransaction::Unauthorised(transaction.body().account))
+    }
+}
+
+/// Whether account and parties may still act: what was admitted against the parent's state, against that of
+/// its place in the block.
+pub(super) fn may_still_act<R: StateReader>(
     state: &R,
     transaction: &Transaction,
-) -> Result<Nonce, InvalidTransaction> {
+) -> Result<(), InvalidTransaction> {
     let body = transaction.body();
-    let account = active_account(state, body.account)?;
-    let Some(sponsor) = body.sponsor else {
-        return if account.authorises(body.account, transaction.signers()) {
-            Ok(account.nonce)
-        } else {
-            Err(InvalidTransaction::Unauthorised(body.account))
-        };
-    };
-    let sponsor_account = active_account(state, sponsor)?;
-    let own = |key| account.acts(body.account, key);
-    let paying = |key| sponsor_account.acts(sponsor, key);
-    if !transaction.signers().all(|key| own(key) || paying(key))
-        || !account.authorises(body.account, transaction.signers().filter(|key| own(*key)))
-    {
-        return Err(InvalidTransaction::Unauthorised(body.account));
+    let mut actors = Vec::new();
+    for id in [body.account].into_iter().chain(body.parties()) {
+        actors.push((id, active(state, id)?.0));
     }
-    if !sponsor_account.authorises(sponsor, transaction.signers().filter(|key| paying(*key))) {
-        return Err(InvalidTransaction::Unauthorised(sponsor));
+    let actors: Vec<_> = actors.iter().map(|(id, account)| (*id, account)).collect();
+    match actors.iter().find(|(id, account)| !account.authorises(*id, transaction.signers())) {
+        Some((id, _)) => Err(InvalidTransaction::Unauthorised(*id)),
+        None => Ok(()),
     }
-    Ok(account.nonce)
 }

@@ -4,28 +4,36 @@
 //! | --- | --- |
 //! | `admission.rs` | may this transaction execute at this height: chain, nonce, expiry, authority |
 //! | `validity.rs` | R6 for a whole block, against its parent's state |
-//! | `work.rs` | the entries that a block is changing, transaction by transaction |
-//! | `instructions.rs` | one function an instruction |
+//! | `quota.rs` | what a transaction costs, and the buckets that pay for it |
+//! | `draft.rs` | the entries that a block is changing, transaction by transaction |
+//! | `permission.rs` | who may manage whom |
+//! | `accounts.rs` `assets.rs` `data.rs` | the instructions, one function each |
 //!
 //! A transaction of a valid block always consumes its nonce. If one of its instructions fails, none of them
 //! takes effect and the receipt says which and why.
 
+mod accounts;
 mod admission;
-mod instructions;
+mod assets;
+mod data;
+mod draft;
+mod permission;
+mod quota;
 mod validity;
-mod work;
 
-pub use admission::{InvalidTransaction, check_against_state, check_form};
+pub use admission::{Admission, InvalidTransaction, check_form};
+pub use quota::{TRANSACTION_WORK, TRANSACTION_WORK_MAX, WITNESS_WORK, instruction_work, work, work_left};
 pub use validity::{BlockError, Parent, validate_block};
 
 use crate::block::Block;
 use crate::codec::List;
-use crate::ids::Height;
+use crate::ids::AccountId;
+use crate::instruction::Instruction;
 use crate::parameters::Parameters;
-use crate::receipt::{Receipt, ReceiptStatus};
+use crate::receipt::{ExecutionError, Receipt, ReceiptStatus};
 use crate::state::{Changes, StateError, StateReader};
 use crate::transaction::Transaction;
-use work::Work;
+use draft::{Draft, Outcome, Stop};
 
 /// What execution of a block gave.
 #[derive(Debug)]
@@ -45,35 +53,122 @@ pub fn execute_block<R: StateReader>(
     parameters: &Parameters,
     block: &Block,
 ) -> Result<Executed, StateError> {
-    let mut work = Work::new(parent_state, parameters);
-    let height = block.header.height;
+    let mut draft = Draft::new(parent_state, parameters, block.header.height, block.header.timestamp_ms);
     let mut receipts = Vec::with_capacity(block.transactions.len());
     for transaction in block.transactions.iter() {
-        receipts.push(execute_transaction(&mut work, height, transaction)?);
+        receipts.push(execute_transaction(&mut draft, transaction)?);
     }
-    Ok(Executed { changes: work.into_changes(), receipts })
+    Ok(Executed { changes: draft.into_changes(), receipts })
 }
 
 fn execute_transaction<R: StateReader>(
-    work: &mut Work<'_, R>,
-    height: Height,
+    draft: &mut Draft<'_, R>,
     transaction: &Transaction,
 ) -> Result<Receipt, StateError> {
     let body = transaction.body();
-    let mut account = work.account(body.account)?.unwrap_or_default();
+    let mut account = draft.account(body.account)?.unwrap_or_default();
     account.nonce = body.nonce.next();
-    work.put_account(body.account, account);
-    work.begin();
-    for (position, instruction) in body.instructions.iter().enumerate() {
-        if let Err(error) = instructions::execute(work, height, body.account, instruction)? {
-            work.roll_back();
-            let instruction = u8::try_from(position).unwrap_or(u8::MAX);
-            let status = ReceiptStatus::Failed { instruction, error };
-            return Ok(Receipt { transaction: transaction.id(), status, events: List::default() });
+    draft.put_account(body.account, account);
+    draft.charge_work(body.sponsor.unwrap_or(body.account), work(transaction))?;
+    draft.begin();
+    let status = match execute_steps(draft, transaction)? {
+        Ok(()) => ReceiptStatus::Success,
+        Err((position, error)) => {
+            draft.roll_back();
+            ReceiptStatus::Failed { instruction: u8::try_from(position).unwrap_or(u8::MAX), error }
+        }
+    };
+    let events = List::new(draft.finish()).map_err(|error| StateError::Store(error.0))?;
+    Ok(Receipt { transaction: transaction.id(), status, events })
+}
+
+/// All steps; the inner error is the first one that failed.
+fn execute_steps<R: StateReader>(
+    draft: &mut Draft<'_, R>,
+    transaction: &Transaction,
+) -> Result<Result<(), (usize, ExecutionError)>, StateError> {
+    if draft.authority_changed
+        && let Err(error) = admission::may_still_act(draft, transaction)
+    {
+        return match error {
+            InvalidTransaction::State(error) => Err(error),
+            _ => Ok(Err((0, ExecutionError::Unauthorised))),
+        };
+    }
+    let body = transaction.body();
+    for (position, step) in body.instructions.iter().enumerate() {
+        match execute_step(draft, body.actor(step), &step.instruction) {
+            Ok(()) => {}
+            Err(Stop::Failed(error)) => return Ok(Err((position, error))),
+            Err(Stop::State(error)) => return Err(error),
         }
     }
-    let events = List::new(work.finish()).map_err(|error| StateError::Store(error.0))?;
-    Ok(Receipt { transaction: transaction.id(), status: ReceiptStatus::Success, events })
+    Ok(Ok(()))
+}
+
+fn execute_step<R: StateReader>(
+    draft: &mut Draft<'_, R>,
+    actor: AccountId,
+    instruction: &Instruction,
+) -> Outcome {
+    match instruction {
+        Instruction::RegisterOrganisation { organisation, name } => {
+            accounts::register_organisation(draft, actor, *organisation, name)
+        }
+        Instruction::SetOrganisationStatus { organisation, status } => {
+            accounts::set_organisation_status(draft, actor, *organisation, *status)
+        }
+        Instruction::RegisterAccount { account, organisation, roles } => {
+            accounts::register(draft, actor, *account, *organisation, *roles)
+        }
+        Instruction::SetAccountKeys { account, keys, threshold } => {
+            accounts::set_keys(draft, actor, *account, keys, *threshold)
+        }
+        Instruction::SetAccountRoles { account, roles } => {
+            accounts::set_roles(draft, actor, *account, *roles)
+        }
+        Instruction::SetAccountStatus { account, status } => {
+            accounts::set_status(draft, actor, *account, *status)
+        }
+        Instruction::Transfer { to, asset, amount, memo: _ } => {
+            assets::transfer(draft, actor, *to, *asset, *amount)
+        }
+        Instruction::CreateAsset { symbol, decimals, rules, supply_max, supply } => {
+            let asset = crate::state::Asset {
+                issuer: Some(actor),
+                symbol: symbol.clone(),
+                decimals: *decimals,
+                rules: *rules,
+                supply_max: *supply_max,
+                supply: *supply,
+            };
+            assets::create(draft, actor, asset)
+        }
+        Instruction::Mint { asset, to, amount } => assets::mint(draft, actor, *asset, *to, *amount),
+        Instruction::Burn { asset, amount } => assets::burn(draft, actor, *asset, *amount),
+        Instruction::FreezeHolder { asset, holder, frozen } => {
+            assets::freeze_holder(draft, actor, *asset, *holder, *frozen)
+        }
+        Instruction::PutData { namespace, key, value } => data::put(draft, actor, *namespace, key, value),
+        Instruction::DeleteData { namespace, key } => data::delete(draft, actor, *namespace, key),
+        Instruction::TransferData { namespace, key, to } => {
+            data::transfer(draft, actor, *namespace, key, *to)
+        }
+        Instruction::AnchorDocument { digest, size, metadata } => {
+            data::anchor(draft, actor, *digest, *size, metadata)
+        }
+        Instruction::RequireBalance { account, asset, at_least } => {
+            assets::require_balance(draft, *account, *asset, *at_least)
+        }
+        Instruction::RequireData { namespace, key, digest } => data::require(draft, *namespace, key, *digest),
+        Instruction::RequireHeightBelow { height } => {
+            ensure(draft.height < *height, ExecutionError::ConditionHeight)
+        }
+    }
+}
+
+fn ensure(holds: bool, error: ExecutionError) -> Outcome {
+    if holds { Ok(()) } else { Err(error.into()) }
 }
 
 #[cfg(test)]

@@ -2,14 +2,11 @@
 //!
 //! Who proposed it and whether its time is not ahead of the own clock is the consensus core's part.
 
-use super::admission::{InvalidTransaction, check_against_state, check_form};
+use super::admission::{Admission, InvalidTransaction, check_form};
 use crate::block::{Block, PROTOCOL_VERSION};
-use crate::ids::{
-    AccountId, BlockHash, ChainId, Epoch, Height, Nonce, ResultHash, TimestampMs, TransactionId,
-};
+use crate::ids::{BlockHash, ChainId, Epoch, Height, ResultHash, TimestampMs, TransactionId};
 use crate::parameters::Parameters;
 use crate::state::{StateError, StateReader};
-use std::collections::BTreeMap;
 
 /// What a block's header must agree with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +32,7 @@ pub enum BlockError {
     /// The transactions are not those that the header binds.
     #[error("the block's transactions do not fit its header")]
     Transactions,
-    /// More transactions or bytes than allowed.
+    /// More transactions, bytes or work than allowed.
     #[error("the block is over the limit of {0}")]
     TooLarge(&'static str),
     /// A transaction that may not execute at its place.
@@ -82,18 +79,14 @@ pub fn validate_block<R: StateReader>(
     authentic: impl Fn(TransactionId) -> bool,
 ) -> Result<(), BlockError> {
     check_header(parameters, parent, block)?;
-    let mut next: BTreeMap<AccountId, Nonce> = BTreeMap::new();
+    let mut admission = Admission::new(parent_state, parameters, block.header.timestamp_ms);
     for transaction in block.transactions.iter() {
         let invalid = |error| BlockError::Transaction { id: transaction.id(), error };
         check_form(transaction, chain, block.header.height).map_err(invalid)?;
-        let at_parent = check_against_state(parent_state, transaction).map_err(invalid)?;
-        let body = transaction.body();
-        let expected = next.entry(body.account).or_insert(at_parent);
-        if body.nonce != *expected {
-            let error = InvalidTransaction::Nonce { expected: *expected, found: body.nonce };
-            return Err(invalid(error));
-        }
-        *expected = expected.next();
+        admission.admit(transaction).map_err(invalid)?;
+    }
+    if admission.work() > parameters.block_work_max {
+        return Err(BlockError::TooLarge("work"));
     }
     check_signatures(chain, block, authentic)
 }

@@ -1,12 +1,15 @@
-//! A commit's changes into the store: state, holdings, indexes. Absolute values, so doing it twice does no harm.
+//! What a commit writes into the store: state, holdings, indexes. Absolute values, so doing it twice does no harm.
 
+use super::accounts::accounts_of;
 use super::journal::Position;
-use super::record::CommitRecord;
-use super::store::{Store, StoreError, Table};
+use super::options::IndexLevel;
+use super::record::CommitRef;
+use super::store::{StoreError, Table};
+use super::tail::IndexKey;
 use crate::block::Block;
 use crate::codec::{decode, encode};
 use crate::crypto::Domain;
-use crate::ids::{BlockHash, Epoch, Height, TransactionId};
+use crate::ids::{AccountId, BlockHash, Epoch, Height};
 use crate::state::tree::ValueHash;
 use crate::state::{Changes, StateKey, StateValue};
 use crate::validator::ValidatorSet;
@@ -42,61 +45,88 @@ pub(super) fn next_epoch(changes: &Changes) -> Option<(Epoch, &ValidatorSet)> {
     }
 }
 
-pub(super) fn apply(
-    store: &dyn Store,
-    record: &CommitRecord,
-    commit: Position,
-    block: &Block,
-) -> Result<(), StoreError> {
-    apply_changes(store, &record.changes)?;
-    index(store, record, commit, block)
+/// A commit, as the indexes see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Commit<'a> {
+    pub(super) record: CommitRef<'a>,
+    /// Where the record is in the journal.
+    pub(super) position: Position,
+    pub(super) block: &'a Block,
 }
 
-/// Where the block and its transactions are, and the epoch that starts after it.
-pub(super) fn index(
-    store: &dyn Store,
-    record: &CommitRecord,
-    commit: Position,
-    block: &Block,
-) -> Result<(), StoreError> {
-    for (index, transaction) in block.transactions.iter().enumerate() {
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        let place = encode(&TransactionPlace { height: record.height, index });
-        store.set(Table::Transactions, &transaction.id().0, Some(&place))?;
+/// Where the block and its transactions are, who holds what, and the epoch that starts after it.
+pub(super) fn index_entries(commit: &Commit<'_>, level: IndexLevel) -> Vec<(IndexKey, Option<Vec<u8>>)> {
+    let Commit { record, position, block } = commit;
+    let mut entries = level_entries(commit, level);
+    entries.extend(record.changes.iter().filter_map(|(key, value)| holding(key, value.is_some())));
+    if let Some((epoch, validators)) = next_epoch(record.changes) {
+        entries.push(epoch_entry(epoch, record.height.next(), validators));
     }
-    if let Some((epoch, validators)) = next_epoch(&record.changes) {
-        start_epoch(store, epoch, record.height.next(), validators)?;
-    }
-    let place = BlockPlace { hash: record.block, body: record.body, commit };
-    store.set(Table::Blocks, &record.height.0.to_be_bytes(), Some(&encode(&place)))?;
-    store.set(Table::Hashes, &record.block.0, Some(&encode(&record.height)))
+    let place = BlockPlace { hash: block.hash(), body: record.body, commit: *position };
+    entries.push(((Table::Blocks, record.height.0.to_be_bytes().to_vec()), Some(encode(&place))));
+    entries.push(((Table::Hashes, record.block.0.to_vec()), Some(encode(&record.height))));
+    entries
 }
 
-pub(super) fn start_epoch(
-    store: &dyn Store,
+/// The entries that a level has beyond [`IndexLevel::None`].
+pub(super) fn level_entries(commit: &Commit<'_>, level: IndexLevel) -> Vec<(IndexKey, Option<Vec<u8>>)> {
+    let mut entries = Vec::new();
+    if level == IndexLevel::None {
+        return entries;
+    }
+    let height = commit.record.height;
+    for (transaction, index) in commit.block.transactions.iter().zip(0u32..) {
+        let place = encode(&TransactionPlace { height, index });
+        entries.push(((Table::Transactions, transaction.id().0.to_vec()), Some(place)));
+        let receipt = commit.record.receipts.get(index as usize);
+        if let Some(receipt) = receipt.filter(|_| level == IndexLevel::Full) {
+            let accounts = accounts_of(transaction, receipt).into_iter();
+            let keys = accounts.map(|account| history_key(account, height, index));
+            entries.extend(keys.map(|key| ((Table::History, key), Some(Vec::new()))));
+        }
+    }
+    entries
+}
+
+/// Account, height, index in the block: ascending as they came.
+pub(super) fn history_key(account: AccountId, height: Height, index: u32) -> Vec<u8> {
+    [&account.0[..], &height.0.to_be_bytes(), &index.to_be_bytes()].concat()
+}
+
+/// Height and index of a key of [`Table::History`].
+pub(super) fn history_place(key: &[u8]) -> Option<(Height, u32)> {
+    let (height, index) = key.get(32..)?.split_at_checked(8)?;
+    Some((Height(u64::from_be_bytes(height.try_into().ok()?)), u32::from_be_bytes(index.try_into().ok()?)))
+}
+
+pub(super) fn epoch_entry(
     epoch: Epoch,
     first: Height,
     validators: &ValidatorSet,
-) -> Result<(), StoreError> {
+) -> (IndexKey, Option<Vec<u8>>) {
     let start = EpochStart { first, validators: validators.clone() };
-    store.set(Table::Epochs, &epoch.0.to_be_bytes(), Some(&encode(&start)))
+    ((Table::Epochs, epoch.0.to_be_bytes().to_vec()), Some(encode(&start)))
 }
 
-pub(super) fn apply_changes(store: &dyn Store, changes: &Changes) -> Result<(), StoreError> {
-    for (key, value) in changes {
-        let entry = value.as_ref().map(|value| encode(&(key, value)));
-        store.set(Table::State, &key.hash().0, entry.as_deref())?;
-        if let StateKey::Balance(account, asset) = key {
-            let holding = [account.0, asset.0].concat();
-            store.set(Table::Holdings, &holding, value.as_ref().map(|_| &[][..]))?;
+/// The account and asset of a balance, and whether there is one.
+pub(super) fn holding(key: &StateKey, held: bool) -> Option<(IndexKey, Option<Vec<u8>>)> {
+    match key {
+        StateKey::Balance(account, asset) => {
+            Some(((Table::Holdings, [account.0, asset.0].concat()), held.then(Vec::new)))
         }
+        _ => None,
     }
-    Ok(())
 }
 
-/// The value of a state entry as [`apply_changes`] stores it.
-pub(super) fn state_value(entry: &[u8]) -> Option<StateValue> {
-    decode::<(StateKey, StateValue)>(entry).ok().map(|(_, value)| value)
+/// A state entry's bytes in the store.
+pub(super) fn state_entry(key: &StateKey, value: &StateValue) -> Vec<u8> {
+    encode(&(key, value))
+}
+
+/// The value of a state entry as [`state_entry`] makes it; `None` if it is another key's.
+pub(super) fn state_value(key: &StateKey, entry: &[u8]) -> Option<StateValue> {
+    let (found, value) = decode::<(StateKey, StateValue)>(entry).ok()?;
+    (found == *key).then_some(value)
 }
 
 /// Hash of the value of a stored state entry: its bytes are what is hashed.
@@ -106,31 +136,13 @@ pub(super) fn state_value_hash(entry: &[u8]) -> ValueHash {
     ValueHash(*hasher.finalize().as_bytes())
 }
 
-pub(super) fn block_place(store: &dyn Store, height: Height) -> Result<Option<BlockPlace>, StoreError> {
-    decoded(store, Table::Blocks, &height.0.to_be_bytes())
-}
-
-pub(super) fn block_height(store: &dyn Store, hash: BlockHash) -> Result<Option<Height>, StoreError> {
-    decoded(store, Table::Hashes, &hash.0)
-}
-
-pub(super) fn transaction_place(
-    store: &dyn Store,
-    id: TransactionId,
-) -> Result<Option<TransactionPlace>, StoreError> {
-    decoded(store, Table::Transactions, &id.0)
-}
-
-pub(super) fn epoch_start(store: &dyn Store, epoch: Epoch) -> Result<Option<EpochStart>, StoreError> {
-    decoded(store, Table::Epochs, &epoch.0.to_be_bytes())
-}
-
-fn decoded<T: BorshDeserialize>(
-    store: &dyn Store,
+/// The value that an index has at a key.
+pub(super) fn decoded<T: BorshDeserialize>(
+    bytes: Option<Vec<u8>>,
     table: Table,
     key: &[u8],
 ) -> Result<Option<T>, StoreError> {
-    let Some(bytes) = store.get(table, key)? else { return Ok(None) };
+    let Some(bytes) = bytes else { return Ok(None) };
     let damaged = |_| StoreError::Damaged { table: table.name(), key: hex::encode(key) };
     decode(&bytes).map(Some).map_err(damaged)
 }

@@ -1,18 +1,17 @@
 //! Making an executed block final.
 
-use super::apply::next_epoch;
+use super::apply::{Commit, next_epoch};
 use super::error::LedgerError;
-use super::journal::Position;
 use super::overlay::Overlay;
 use super::reader::CommittedBlock;
-use super::record::{self, CommitRecord};
+use super::record::{self, CommitRef};
+use super::shared::Publication;
+use super::store::Applied;
 use super::{Ledger, Tip};
-use crate::block::{Block, Header};
+use crate::block::Header;
 use crate::certificate::{CommitCertificate, PATH_HEADERS_MAX, check_path};
 use crate::codec::{List, encode};
 use crate::ids::{BlockHash, Height, ResultHash};
-use crate::state::tree::KeyHash;
-use crate::state::{StateKey, Version};
 use std::sync::Arc;
 
 impl Ledger {
@@ -32,22 +31,52 @@ impl Ledger {
         let overlay = self.overlays.get(&hash).filter(|overlay| overlay.parent == self.tip.block);
         let overlay = overlay.ok_or(LedgerError::NotExecuted(hash))?;
         self.check_certified(hash, overlay, &path, &certificate)?;
+        // Before anything is written: waiting here keeps the tail of what the store lacks bounded.
+        self.shared.make_room()?;
+        let before = self.shared.before(&overlay.version)?;
         let Some(overlay) = self.overlays.remove(&hash) else { return Err(LedgerError::NotExecuted(hash)) };
         let Overlay { version, receipts, executed, context, block, .. } = overlay;
-        let record = CommitRecord {
+        let record = CommitRef {
             height: block.header.height,
             block: hash,
             body: self.write_body(hash, &block)?,
-            certificate,
-            path,
+            certificate: &certificate,
+            path: &path,
             result: executed.result,
-            receipts,
-            changes: version.changes().clone(),
+            receipts: &receipts,
+            changes: version.changes(),
         };
-        let commit = self.journal.append(record::COMMIT, &encode(&record))?;
+        let bytes = encode(&record);
+        let position = self.journal.append(record::COMMIT, &bytes)?;
         self.journal.sync()?;
         self.context = context;
-        self.install(record, commit, block, version)
+        self.tip = self.tip.after(&block.header, &record);
+        self.bodies.retain(|_, (at, _)| *at > record.height);
+        self.scheduled.retain(|at, _| *at > record.height);
+        self.shared.keep_leaves(&version);
+        self.version = version.evicted(version.hashes().iter().copied());
+        self.rebase_overlays(&version);
+        let publication = Publication {
+            commit: Commit { record, position, block: &block },
+            version: &version,
+            tree: self.version.tree().clone(),
+            before,
+            tip: self.tip.clone(),
+            applied: self.applied(),
+            bytes: (bytes.len() + borsh::object_length(&block).unwrap_or(0)) as u64,
+        };
+        self.shared.publish(publication);
+        let result = executed.result;
+        let committed = Arc::new(CommittedBlock { block, result, certificate, path, receipts });
+        self.shared.remember(&committed);
+        Ok(committed)
+    }
+
+    /// Where opening can start once the store holds everything up to the tip.
+    pub(super) fn applied(&self) -> Applied {
+        let end = self.journal.end();
+        let scan_from = self.bodies.values().map(|(_, position)| *position).min().unwrap_or(end).min(end);
+        Applied { height: self.tip.height, scan_from, index: self.shared.options.index }
     }
 
     /// Whether the certificate proves this child of the tip, and its result is the own one.
@@ -71,32 +100,6 @@ impl Ledger {
         let ended_before = overlay.executed.ends_epoch && !path.is_empty();
         if follows && !ended_before { Ok(()) } else { Err(unfit) }
     }
-
-    /// The commit is durable: shows it.
-    fn install(
-        &mut self,
-        record: CommitRecord,
-        commit: Position,
-        block: Block,
-        version: Version,
-    ) -> Result<Arc<CommittedBlock>, LedgerError> {
-        let height = record.height;
-        self.tip = self.tip.after(&block.header, &record);
-        self.bodies.retain(|_, (at, _)| *at > height);
-        self.scheduled.retain(|at, _| *at > height);
-        let keys: Vec<KeyHash> = record.changes.keys().map(StateKey::hash).collect();
-        self.version = version.evicted(keys.iter().copied());
-        self.rebase_overlays(&version, &keys);
-        let committed = Arc::new(CommittedBlock {
-            block,
-            result: record.result,
-            certificate: record.certificate.clone(),
-            path: record.path.clone(),
-            receipts: record.receipts.clone(),
-        });
-        self.shared.install(&record, commit, &committed, self.tip.clone(), self.version.tree().clone())?;
-        Ok(committed)
-    }
 }
 
 /// R36.
@@ -106,8 +109,8 @@ fn same_result(height: Height, own: ResultHash, certified: ResultHash) -> Result
 
 impl Tip {
     /// The tip after a block is committed on it.
-    pub(super) fn after(&self, header: &Header, record: &CommitRecord) -> Self {
-        let next = next_epoch(&record.changes);
+    pub(super) fn after(&self, header: &Header, record: &CommitRef<'_>) -> Self {
+        let next = next_epoch(record.changes);
         let (epoch, validators) = match next {
             Some((epoch, validators)) => (epoch, Arc::new(validators.clone())),
             None => (self.epoch, Arc::clone(&self.validators)),

@@ -1,6 +1,7 @@
 //! What can go wrong with the ledger, and whether the node can go on.
 
 use super::journal;
+use super::options::IndexLevel;
 use super::store::StoreError;
 use crate::ids::{BlockHash, ChainId, Height, ResultHash};
 use crate::state::StateError;
@@ -30,7 +31,41 @@ pub enum LedgerError {
     Store(#[from] StoreError),
     /// The state does not fit its root, or could not be read.
     #[error("{0}")]
-    State(#[from] StateError),
+    State(StateError),
+    /// The state at a height that is not kept.
+    #[error("the state is kept for heights {first} to {last} only; ask for one of these")]
+    Pruned {
+        /// The lowest height that can be read.
+        first: Height,
+        /// The highest: the tip's.
+        last: Height,
+    },
+    /// This node does not index what is asked for.
+    #[error("this node does not index {what} (index = {own}); ask one with index = {level}, or set it so")]
+    NotIndexed {
+        /// What was asked for.
+        what: &'static str,
+        /// The level that has it.
+        level: IndexLevel,
+        /// The node's.
+        own: IndexLevel,
+    },
+    /// Something stored turned out damaged while the ledger was running. The next opening makes it again.
+    #[error("the ledger has stopped: {0}; start the node again, it then mends what can be mended")]
+    Failed(String),
+    /// The folder is of an older program.
+    #[error(
+        "{path} has format {found}, this program has format {expected}; export the chain with the program that \
+         made it (quorate ledger export) and import it into an empty folder (quorate ledger import)"
+    )]
+    OtherFormat {
+        /// The folder.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+        /// This program's.
+        expected: u32,
+    },
     /// A file beside journal and store could not be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -85,12 +120,23 @@ impl LedgerError {
                 | Self::Certificate(_)
                 | Self::OverlaysFull(_)
                 | Self::BodiesFull(_)
+                | Self::Pruned { .. }
+                | Self::NotIndexed { .. }
         )
     }
 
     /// Whether making the store again from the journal may help.
     pub(super) const fn is_of_store(&self) -> bool {
         matches!(self, Self::Store(_) | Self::State(_) | Self::Damaged { .. })
+    }
+}
+
+impl From<StateError> for LedgerError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Pruned { first, last } => Self::Pruned { first, last },
+            other => Self::State(other),
+        }
     }
 }
 

@@ -1,13 +1,17 @@
 //! What the chain starts from.
 
 use crate::block::BlockResult;
-use crate::ids::{ChainId, Epoch, StateRoot, TimestampMs};
+use crate::codec::Text;
+use crate::ids::{Amount, AssetId, ChainId, Epoch, StateRoot, TimestampMs};
 use crate::parameters::Parameters;
 use crate::receipt::receipts_root;
 use crate::state::tree::{Error, Tree};
-use crate::state::{StateKey, StateValue, value_hash};
+use crate::state::{Asset, AssetRules, StateKey, StateValue, value_hash};
 use crate::validator::ValidatorSet;
 use std::collections::BTreeMap;
+
+/// What people call the native asset.
+const NATIVE_SYMBOL: &str = "UNIT";
 
 /// The state at height 0, as the genesis document describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,8 @@ pub struct GenesisState {
 }
 
 impl GenesisState {
-    /// Adds the entries that every genesis has to those of its accounts.
+    /// Adds the entries that every genesis has to those of its accounts: parameters, validators, and the native
+    /// asset, of which there is as much as its accounts hold.
     #[must_use]
     pub fn new(
         chain: ChainId,
@@ -32,6 +37,7 @@ impl GenesisState {
         parameters: Parameters,
         mut entries: BTreeMap<StateKey, StateValue>,
     ) -> Self {
+        entries.insert(StateKey::Asset(AssetId::NATIVE), StateValue::Asset(native_asset(&entries)));
         entries.insert(StateKey::Parameters, StateValue::Parameters(parameters));
         let set = StateValue::Validators(Epoch::ZERO, validators.clone());
         entries.insert(StateKey::Validators, set);
@@ -55,4 +61,16 @@ impl GenesisState {
             next_set_hash: self.validators.hash(),
         })
     }
+}
+
+/// The asset that genesis hands out: nobody makes more of it or destroys it. The document has been checked for
+/// accounts that hold more than an amount can be.
+fn native_asset(entries: &BTreeMap<StateKey, StateValue>) -> Asset {
+    let supply = entries.values().fold(0u128, |supply, value| match value {
+        StateValue::Account(account) => supply.saturating_add(account.balance.0),
+        _ => supply,
+    });
+    let supply = Amount(supply);
+    let (symbol, rules) = (Text::literal(NATIVE_SYMBOL), AssetRules::default());
+    Asset { issuer: None, symbol, decimals: 0, rules, supply_max: Some(supply), supply }
 }

@@ -2,6 +2,7 @@
 //! `mistakes` is for the tests' crate only.
 
 use super::Ledger;
+use super::leaves::Leaves;
 use crate::state::{Changes, StateError, Version};
 
 impl Ledger {
@@ -12,11 +13,12 @@ impl Ledger {
 
     /// The version after `changes`, right or wrong.
     pub(super) fn child(&self, parent: &Version, changes: Changes) -> Result<Version, StateError> {
-        let child = parent.child(&*self.shared, changes.clone())?;
+        let leaves = Leaves { shared: &self.shared, height: None };
+        let child = parent.child(&leaves, changes.clone())?;
         if !self.skips_bucket {
             return Ok(child);
         }
         let hashed = changes.into_iter().filter(|(key, _)| key.hash().0[0] >> 4 != 0).collect();
-        Ok(child.rooted_as(&parent.child(&*self.shared, hashed)?))
+        Ok(child.rooted_as(&parent.child(&leaves, hashed)?))
     }
 }

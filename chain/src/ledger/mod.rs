@@ -4,49 +4,78 @@
 //!              append_body ──► journal (bodies)
 //!  execute ──► overlay (a state version in memory, by block hash)
 //!   commit ──► journal (certificate, result, receipts, changes), sync_data
-//!                └──► store (state, indexes) ──► readers ──► checkpoint: store durable, height noted
+//!                └──► published: tip, history, cache, tail ──► readers
+//!                                                  └──► slices ──► store ──► checkpoint: durable, height noted
 //! ```
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `mod.rs` | [`Ledger`], the one writer: bodies, checkpoints |
+//! | `mod.rs` | [`Ledger`], the one writer: bodies |
+//! | `options.rs` | [`LedgerOptions`], what an operator chooses |
 //! | `overlay.rs` | execution beside the tip, by the parent's state |
 //! | `commit.rs` | what makes an executed block final |
 //! | `set_change.rs` | the end of an epoch |
-//! | `open.rs` | opening: replay from the journal, rebuilding the store |
-//! | `apply.rs` | a commit record's changes into the store |
-//! | `reader.rs` | [`Reader`], for any thread |
+//! | `open.rs`, `replay.rs` | opening: the folder; replay from the journal, rebuilding the store |
+//! | `shared.rs` | what readers and writer share, and reading an entry at a height |
+//! | `leaves.rs` | the same for the tree: leaf by leaf |
+//! | `history.rs` | the last states: trees, and what blocks overwrote |
+//! | `tail.rs` | commits that the store lacks |
+//! | `write_behind.rs` | the tail into the store, checkpoints |
+//! | `cache.rs` | a cache bounded in bytes |
+//! | `apply.rs`, `accounts.rs` | what a commit writes: state, indexes |
+//! | `reader.rs`, `state_at.rs` | [`Reader`] and [`StateAt`], for any thread |
+//! | `scrub.rs` | a walk over everything that is stored |
 //! | `record.rs` | what the journal's records hold |
 //! | `store.rs` | the store's interface; sled and memory behind it |
 //! | `journal/` | the append-only log |
 //! | `genesis.rs` | what the chain starts from |
+//! | `fixture.rs` | the next block without consensus, for tests and benches |
+//! | `tools/` | what an operator does with a stopped node's ledger: verify, repair, archives, statistics |
 //!
 //! What a crash leaves: the journal up to its last sync, and a store that holds at least everything up to its
-//! last checkpoint. Replaying the changes of later commits, which are absolute values, in order gives the
-//! state of the tip whatever else the store held. The root over it is then compared with the certified one.
+//! last checkpoint, and of what was written later any part. Replaying the changes of later commits, which are
+//! absolute values, in order gives the state of the tip whatever else the store held. The root over it is then
+//! compared with the certified one.
 
+mod accounts;
 mod apply;
+mod cache;
 mod commit;
 mod error;
+pub mod fixture;
 mod genesis;
+mod history;
 pub mod journal;
+mod leaves;
 #[cfg(feature = "mistakes")]
 mod mistakes;
 mod open;
+mod options;
 mod overlay;
 mod reader;
 mod record;
+mod replay;
+mod scrub;
 mod set_change;
+mod shared;
+mod state_at;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
+pub mod tools;
+mod write_behind;
 
+pub use accounts::accounts_of;
 pub use error::LedgerError;
 pub use genesis::GenesisState;
 pub use open::{OpenReport, Opened};
+pub use options::{IndexLevel, LAG_BYTES_MAX, LAG_HEIGHTS_MAX, LedgerOptions, Probe, RETAIN_STATES_MAX};
 pub use overlay::{OVERLAYS_MAX, VersionReader};
-pub use reader::{AccountRecord, CommittedBlock, Reader, StateProof, TransactionRecord};
-pub use store::{Applied, MemoryStore, SledStore, Store, StoreError, Table};
+pub use reader::{AccountRecord, CommittedBlock, HISTORY_PAGE_MAX, Reader, StateProof, TransactionRecord};
+pub use scrub::ScrubStatus;
+pub use state_at::StateAt;
+pub use store::{Applied, MemoryStore, SledStore, Store, StoreError, Table, TreeFile};
 
 use crate::block::{Block, BlockResult};
 use crate::certificate::CommitCertificate;
@@ -57,14 +86,10 @@ use crate::state::Version;
 use crate::validator::{SetChange, ValidatorSet};
 use journal::{Journal, Position};
 use overlay::{Context, Overlays};
-use reader::Shared;
+use shared::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Heights after which a checkpoint is due.
-const CHECKPOINT_HEIGHTS: u64 = 2_000;
-/// Journal bytes after which a checkpoint is due.
-const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+use write_behind::Threads;
 
 /// Most bodies above the tip. Each may have been Prepared in some view, so none is dropped (R43).
 pub const BODIES_MAX: usize = 1_024;
@@ -110,6 +135,8 @@ impl Executed {
 
 /// The ledger. Owned by one thread.
 pub struct Ledger {
+    /// First, so that they have ended when the journal's lock is let go.
+    _threads: Threads,
     chain: ChainId,
     /// What the tip lays down for its children.
     context: Context,
@@ -126,7 +153,6 @@ pub struct Ledger {
     scheduled: BTreeMap<Height, SetChange>,
     /// Durable or appended bodies above the tip.
     bodies: BTreeMap<BlockHash, (Height, Position)>,
-    checkpoint: (Height, Position),
 }
 
 impl std::fmt::Debug for Ledger {
@@ -196,28 +222,6 @@ impl Ledger {
             Some((_, position)) => Ok(Some(record::read_body(&self.shared.journal, *position)?)),
             None => Ok(self.reader().block_by_hash(hash)?.map(|committed| committed.block.clone())),
         }
-    }
-
-    /// Whether so much has been committed since the last checkpoint that opening would take long.
-    #[must_use]
-    pub fn checkpoint_due(&self) -> bool {
-        let (height, position) = self.checkpoint;
-        let end = self.journal.end();
-        let bytes =
-            if end.segment == position.segment { end.offset - position.offset } else { CHECKPOINT_BYTES };
-        self.tip.height.0 >= height.0 + CHECKPOINT_HEIGHTS || bytes >= CHECKPOINT_BYTES
-    }
-
-    /// Makes the store durable up to the tip, so that opening starts there.
-    ///
-    /// # Errors
-    /// When anything could not be synced; the node must then stop.
-    pub fn checkpoint(&mut self) -> Result<(), LedgerError> {
-        let end = self.journal.end();
-        let scan_from = self.bodies.values().map(|(_, position)| *position).min().unwrap_or(end).min(end);
-        self.shared.store.checkpoint(Applied { height: self.tip.height, scan_from })?;
-        self.checkpoint = (self.tip.height, end);
-        Ok(())
     }
 
     /// Root of the committed state.

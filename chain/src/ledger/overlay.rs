@@ -2,14 +2,13 @@
 
 use super::apply::next_epoch;
 use super::error::LedgerError;
-use super::reader::Shared;
+use super::shared::Shared;
 use super::{Executed, Ledger};
 use crate::block::{Block, BlockResult};
 use crate::execution::{BlockError, Parent, execute_block, validate_block};
 use crate::ids::{BlockHash, Epoch, Height, TransactionId, ValidatorSetHash};
 use crate::parameters::{Parameters, WINDOW_MAX};
 use crate::receipt::{Receipt, receipts_root};
-use crate::state::tree::KeyHash;
 use crate::state::{Changes, StateError, StateKey, StateReader, StateValue, Version};
 use crate::validator::ValidatorSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +85,7 @@ impl StateReader for VersionReader<'_> {
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
         match self.version.overlaid(key) {
             Some(change) => Ok(change.cloned()),
-            None => self.shared.stored(key),
+            None => self.shared.read(None, key),
         }
     }
 }
@@ -138,6 +137,7 @@ impl Ledger {
     pub fn execute(&mut self, block: &Block) -> Result<Executed, LedgerError> {
         let (hash, parent) = (block.hash(), block.header.parent);
         self.executions += 1;
+        self.shared.check()?;
         if let Some(overlay) = self.overlays.get_mut(&hash) {
             overlay.used = self.executions;
             return Ok(overlay.executed);
@@ -177,7 +177,7 @@ impl Ledger {
 
     #[cfg(not(feature = "mistakes"))]
     fn child(&self, parent: &Version, changes: Changes) -> Result<Version, StateError> {
-        parent.child(&*self.shared, changes)
+        parent.child(&super::leaves::Leaves { shared: &self.shared, height: None }, changes)
     }
 
     /// What goes for a child of `parent` when there is no room: of the blocks that nothing builds on, the one
@@ -235,7 +235,7 @@ impl Ledger {
     /// Puts what builds on the new tip onto the version that the store now holds, so that neither versions nor
     /// leaves pile up however long blocks are in flight. R23: what does not build on it can never be committed
     /// and is dropped.
-    pub(super) fn rebase_overlays(&mut self, committed: &Version, keys: &[KeyHash]) {
+    pub(super) fn rebase_overlays(&mut self, committed: &Version) {
         for (hash, mut overlay) in self.take_overlays() {
             let parent = if overlay.parent == self.tip.block {
                 Some(&self.version)
@@ -243,7 +243,7 @@ impl Ledger {
                 self.overlays.get(&overlay.parent).map(|parent| &parent.version)
             };
             if let Some(parent) = parent {
-                overlay.version = overlay.version.rebased(parent, committed, keys);
+                overlay.version = overlay.version.rebased(parent, committed, committed.hashes());
                 self.overlays.insert(hash, overlay);
             }
         }

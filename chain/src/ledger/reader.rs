@@ -1,26 +1,30 @@
 //! Reading what is committed, from any thread. Calls block on the disk.
 
 use super::Tip;
-use super::apply::{
-    apply_changes, block_height, block_place, epoch_start, index, state_value, state_value_hash,
-    transaction_place,
-};
+use super::apply::{history_key, history_place};
 use super::error::LedgerError;
-use super::journal::{self, Position};
+use super::options::IndexLevel;
 use super::record::{CommitRecord, read_body, read_commit};
-use super::store::{Store, StoreError, Table};
+use super::scrub::ScrubStatus;
+use super::shared::Shared;
+use super::state_at::StateAt;
+use super::store::Table;
 use crate::block::{Block, BlockResult, Header};
 use crate::certificate::{CommitCertificate, PATH_HEADERS_MAX};
 use crate::codec::List;
-use crate::ids::{AccountId, Amount, AssetId, BlockHash, ChainId, Epoch, Height, TransactionId};
+use crate::ids::{AccountId, AssetId, BlockHash, ChainId, Epoch, Height, TransactionId};
 use crate::receipt::Receipt;
-use crate::state::tree::{self, KeyHash, LEAF_KEYS_MAX, LeafSource, Prefix, Proof, Tree};
-use crate::state::{Account, StateError, StateKey, StateReader, StateValue};
+use crate::state::tree::Proof;
+use crate::state::{Account, Holding, StateError, StateKey, StateReader, StateValue};
 use crate::transaction::Transaction;
 use crate::validator::ValidatorSet;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+/// How often something at the tip is read again because its height was given up meanwhile.
+const TIP_READS_MAX: usize = 16;
+/// Most places of one answer of [`Reader::history`].
+pub const HISTORY_PAGE_MAX: usize = 1_000;
 /// Committed blocks kept in memory.
 pub(super) const CACHED_BLOCKS_MAX: usize = 64;
 /// Bytes of transactions above which a block is not kept in memory.
@@ -62,7 +66,7 @@ pub struct AccountRecord {
     /// The account.
     pub account: Account,
     /// What it holds, ascending by asset; at most 1,000 are listed.
-    pub balances: Vec<(AssetId, Amount)>,
+    pub balances: Vec<(AssetId, Holding)>,
     /// The height at which it was read.
     pub height: Height,
 }
@@ -76,137 +80,6 @@ pub struct StateProof {
     pub value: Option<StateValue>,
     /// From the value's hash, or its absence, up to the state root.
     pub proof: Proof,
-}
-
-/// What readers and the one writer share.
-pub(super) struct Shared {
-    pub(super) chain: ChainId,
-    pub(super) store: Box<dyn Store>,
-    pub(super) journal: journal::Reader,
-    /// Held for writing while a block's changes go into the store, so that a reader sees one height.
-    committed: RwLock<(Arc<Tip>, Tree)>,
-    /// The same tip for those who want nothing else: they never wait for the store.
-    tip: RwLock<Arc<Tip>>,
-    cache: Mutex<VecDeque<Arc<CommittedBlock>>>,
-}
-
-impl Shared {
-    pub(super) fn new(
-        chain: ChainId,
-        store: Box<dyn Store>,
-        journal: journal::Reader,
-        tip: Tip,
-        tree: Tree,
-    ) -> Self {
-        let tip = Arc::new(tip);
-        let committed = RwLock::new((Arc::clone(&tip), tree));
-        Self { chain, store, journal, committed, tip: RwLock::new(tip), cache: Mutex::default() }
-    }
-
-    pub(super) fn install(
-        &self,
-        record: &CommitRecord,
-        commit: Position,
-        block: &Arc<CommittedBlock>,
-        tip: Tip,
-        tree: Tree,
-    ) -> Result<(), LedgerError> {
-        // What the indexes lead to is durable already; only the state must be seen whole.
-        index(self.store.as_ref(), record, commit, &block.block)?;
-        let tip = Arc::new(tip);
-        let mut committed = self.committed.write().unwrap_or_else(PoisonError::into_inner);
-        apply_changes(self.store.as_ref(), &record.changes)?;
-        *committed = (Arc::clone(&tip), tree);
-        *self.tip.write().unwrap_or_else(PoisonError::into_inner) = tip;
-        drop(committed);
-        self.remember(block);
-        Ok(())
-    }
-
-    fn remember(&self, block: &Arc<CommittedBlock>) {
-        if block.block.transactions.len() > CACHED_BLOCK_TRANSACTIONS_MAX {
-            return;
-        }
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHED_BLOCKS_MAX {
-            cache.pop_front();
-        }
-        cache.push_back(Arc::clone(block));
-    }
-
-    /// An entry as the store has it now.
-    pub(super) fn stored(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
-        let entry = self.store.get(Table::State, &key.hash().0).map_err(store_error)?;
-        let Some(entry) = entry else { return Ok(None) };
-        state_value(&entry).map(Some).ok_or_else(|| StateError::Store(format!("no entry at {key:?}")))
-    }
-}
-
-fn store_error(error: StoreError) -> StateError {
-    StateError::Store(error.to_string())
-}
-
-fn pair((key, entry): (Vec<u8>, Vec<u8>)) -> Result<tree::Pair, tree::Error> {
-    let key: [u8; 32] = key.try_into().map_err(|_| tree::Error::source(StoreError::Failed("key".into())))?;
-    Ok((KeyHash(key), state_value_hash(&entry)))
-}
-
-impl LeafSource for Shared {
-    fn leaf(&self, prefix: &Prefix) -> Result<Vec<tree::Pair>, tree::Error> {
-        let (first, last) = prefix.range();
-        // One more than a leaf holds shows that the store does not fit the tree.
-        let max = LEAF_KEYS_MAX + 1;
-        let pairs = self.store.range(Table::State, &first.0, &last.0, max).map_err(tree::Error::source)?;
-        pairs.into_iter().map(pair).collect()
-    }
-}
-
-/// All pairs of the state in order, for building the tree.
-pub(super) fn state_pairs(store: &dyn Store) -> impl Iterator<Item = Result<tree::Pair, tree::Error>> {
-    StatePairs { store, from: Some([0; 32]), page: Vec::new().into_iter() }
-}
-
-/// Pages through the state table.
-struct StatePairs<'a> {
-    store: &'a dyn Store,
-    from: Option<[u8; 32]>,
-    page: std::vec::IntoIter<(Vec<u8>, Vec<u8>)>,
-}
-
-impl StatePairs<'_> {
-    const PAGE: usize = 1_000;
-}
-
-impl Iterator for StatePairs<'_> {
-    type Item = Result<tree::Pair, tree::Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.page.len() == 0 {
-            let from = self.from.take()?;
-            match self.store.range(Table::State, &from, &[0xff; 32], Self::PAGE) {
-                Ok(page) => {
-                    if page.len() == Self::PAGE {
-                        self.from = page.last().and_then(|(key, _)| successor(key));
-                    }
-                    self.page = page.into_iter();
-                }
-                Err(error) => return Some(Err(tree::Error::source(error))),
-            }
-        }
-        self.page.next().map(pair)
-    }
-}
-
-/// The key behind `key`; `None` behind the last one.
-fn successor(key: &[u8]) -> Option<[u8; 32]> {
-    let mut next: [u8; 32] = key.try_into().ok()?;
-    for byte in next.iter_mut().rev() {
-        *byte = byte.wrapping_add(1);
-        if *byte != 0 {
-            return Some(next);
-        }
-    }
-    None
 }
 
 /// Reads what is committed. Cheap to clone.
@@ -223,7 +96,7 @@ impl Reader {
     /// Blocks that are read without the disk.
     #[cfg(test)]
     pub(super) fn cached(&self) -> usize {
-        self.0.cache.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.0.remembered_count()
     }
 
     pub(super) const fn new(shared: Arc<Shared>) -> Self {
@@ -239,7 +112,7 @@ impl Reader {
     /// The committed tip. Does not wait for the disk.
     #[must_use]
     pub fn tip(&self) -> Arc<Tip> {
-        Arc::clone(&self.0.tip.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.tip()
     }
 
     /// The block at a height; `None` above the tip, at 0, and for what has been pruned.
@@ -247,14 +120,10 @@ impl Reader {
     /// # Errors
     /// When journal or store fail.
     pub fn block(&self, height: Height) -> Result<Option<Arc<CommittedBlock>>, LedgerError> {
-        let cached = {
-            let cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.iter().rev().find(|block| block.block.header.height == height).cloned()
-        };
-        if cached.is_some() {
-            return Ok(cached);
+        if let Some(block) = self.0.remembered(height) {
+            return Ok(Some(block));
         }
-        let Some(place) = block_place(self.0.store.as_ref(), height)? else { return Ok(None) };
+        let Some(place) = self.0.block_place(height)? else { return Ok(None) };
         let commit = read_commit(&self.0.journal, place.commit)?;
         let block = read_body(&self.0.journal, place.body)?;
         if commit.block != place.hash || block.hash() != place.hash {
@@ -270,7 +139,7 @@ impl Reader {
     /// # Errors
     /// When journal or store fail.
     pub fn block_by_hash(&self, hash: BlockHash) -> Result<Option<Arc<CommittedBlock>>, LedgerError> {
-        match block_height(self.0.store.as_ref(), hash)? {
+        match self.0.block_height(hash)? {
             Some(height) => self.block(height),
             None => Ok(None),
         }
@@ -281,7 +150,7 @@ impl Reader {
     /// # Errors
     /// When the store fails.
     pub fn validators_of(&self, epoch: Epoch) -> Result<Option<ValidatorSet>, LedgerError> {
-        Ok(epoch_start(self.0.store.as_ref(), epoch)?.map(|start| start.validators))
+        Ok(self.0.epoch_start(epoch)?.map(|start| start.validators))
     }
 
     /// The epoch of a height and its validators, by which the height's certificate is to be verified; `None`
@@ -298,7 +167,7 @@ impl Reader {
         let (mut epoch, mut above) = (Epoch::ZERO, tip.epoch.next());
         while epoch.next() < above {
             let middle = Epoch(epoch.0.midpoint(above.0));
-            match epoch_start(self.0.store.as_ref(), middle)? {
+            match self.0.epoch_start(middle)? {
                 Some(start) if start.first <= height => epoch = middle,
                 _ => above = middle,
             }
@@ -311,7 +180,7 @@ impl Reader {
     /// # Errors
     /// When journal or store fail.
     pub fn epoch_end(&self, epoch: Epoch) -> Result<Option<Arc<CommittedBlock>>, LedgerError> {
-        match epoch_start(self.0.store.as_ref(), epoch.next())? {
+        match self.0.epoch_start(epoch.next())? {
             Some(next) => self.block(next.first.previous()),
             None => Ok(None),
         }
@@ -322,7 +191,7 @@ impl Reader {
     /// # Errors
     /// When journal or store fail.
     pub fn transaction(&self, id: TransactionId) -> Result<Option<TransactionRecord>, LedgerError> {
-        let Some(place) = transaction_place(self.0.store.as_ref(), id)? else { return Ok(None) };
+        let Some(place) = self.0.transaction_place(id)? else { return Ok(None) };
         let Some(committed) = self.block(place.height)? else { return Ok(None) };
         let at = place.index as usize;
         let found = committed.block.transactions.get(at).zip(committed.receipts.get(at));
@@ -338,34 +207,48 @@ impl Reader {
         }))
     }
 
-    /// An entry at the tip.
+    /// The state at a committed height.
+    ///
+    /// # Errors
+    /// [`LedgerError::Pruned`] says which heights are kept.
+    pub fn at(&self, height: Height) -> Result<StateAt, LedgerError> {
+        StateAt::new(&self.0, Some(height))
+    }
+
+    /// The state at the tip of now.
+    ///
+    /// # Errors
+    /// None that is known: the tip's is always kept.
+    pub fn latest(&self) -> Result<StateAt, LedgerError> {
+        StateAt::new(&self.0, None)
+    }
+
+    /// Reads at the tip, again at a later one if that went too fast.
+    fn at_tip<T>(&self, read: impl Fn(&StateAt) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let mut answer = read(&self.latest()?);
+        for _ in 1..TIP_READS_MAX {
+            if !matches!(answer, Err(LedgerError::Pruned { .. })) {
+                break;
+            }
+            answer = read(&self.latest()?);
+        }
+        answer
+    }
+
+    /// An entry at the tip; [`Self::latest`] also says which height that is.
     ///
     /// # Errors
     /// When the store fails.
     pub fn get(&self, key: &StateKey) -> Result<Option<StateValue>, LedgerError> {
-        let _height = self.0.committed.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.0.stored(key)?)
+        self.at_tip(|state| state.get(key))
     }
 
-    /// An account with its balances, all at one height.
+    /// An account with its balances at the tip, all at one height.
     ///
     /// # Errors
     /// When the store fails.
     pub fn account(&self, id: AccountId) -> Result<Option<AccountRecord>, LedgerError> {
-        let committed = self.0.committed.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(StateValue::Account(account)) = self.0.stored(&StateKey::Account(id))? else {
-            return Ok(None);
-        };
-        let (first, last) = ([id.0, [0; 32]].concat(), [id.0, [0xff; 32]].concat());
-        let mut balances = Vec::new();
-        for (holding, _) in self.0.store.range(Table::Holdings, &first, &last, BALANCES_MAX)? {
-            let asset = holding.get(32..).and_then(|asset| asset.try_into().ok()).map(AssetId);
-            let Some(asset) = asset else { continue };
-            if let Some(StateValue::Balance(amount)) = self.0.stored(&StateKey::Balance(id, asset))? {
-                balances.push((asset, amount));
-            }
-        }
-        Ok(Some(AccountRecord { account, balances, height: committed.0.height }))
+        self.at_tip(|state| state.account(id))
     }
 
     /// An entry with its proof under the tip's state root.
@@ -373,16 +256,62 @@ impl Reader {
     /// # Errors
     /// When the store fails or does not fit the tree.
     pub fn prove(&self, key: &StateKey) -> Result<StateProof, LedgerError> {
-        let committed = self.0.committed.read().unwrap_or_else(PoisonError::into_inner);
-        let value = self.0.stored(key)?;
-        let proof = committed.1.prove(&*self.0, &key.hash()).map_err(StateError::from)?;
-        Ok(StateProof { tip: Arc::clone(&committed.0), value, proof })
+        self.at_tip(|state| state.prove(key))
+    }
+
+    /// Where the transactions of an account are, latest first: those that it acts for and those that touched
+    /// it, as height and index in the block. `before` is the last place of the page before.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotIndexed`] below [`IndexLevel::Full`]; else when the store fails.
+    pub fn history(
+        &self,
+        account: AccountId,
+        before: Option<(Height, u32)>,
+        limit: usize,
+    ) -> Result<Vec<(Height, u32)>, LedgerError> {
+        self.0.needs(IndexLevel::Full, "the transactions of an account")?;
+        let limit = limit.min(HISTORY_PAGE_MAX);
+        let last = match before {
+            None => (Height(u64::MAX), u32::MAX),
+            Some((height, 0)) if height == Height::ZERO => return Ok(Vec::new()),
+            Some((height, 0)) => (height.previous(), u32::MAX),
+            Some((height, index)) => (height, index - 1),
+        };
+        let (first, last) = (history_key(account, Height::ZERO, 0), history_key(account, last.0, last.1));
+        let mut places = BTreeSet::new();
+        {
+            let (first, last) = ((Table::History, first.clone()), (Table::History, last.clone()));
+            let inner = self.0.inner();
+            for batch in inner.batches() {
+                let newest = batch.index_range(&first, &last).rev().take(limit);
+                places.extend(newest.filter_map(|((_, key), _)| history_place(key)));
+            }
+        }
+        let stored = self.0.store.last(Table::History, &first, &last, limit);
+        let stored = stored.inspect_err(|error| self.0.fail(&error.to_string()))?;
+        places.extend(stored.iter().filter_map(|(key, _)| history_place(key)));
+        Ok(places.into_iter().rev().take(limit).collect())
+    }
+
+    /// How far the scrub is.
+    #[must_use]
+    pub fn scrub(&self) -> ScrubStatus {
+        self.0.scrub_status()
+    }
+
+    /// What was found damaged while the ledger ran, if anything: it has stopped then.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.0.failure().map(str::to_owned)
     }
 }
 
 impl StateReader for Reader {
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
-        let _height = self.0.committed.read().unwrap_or_else(PoisonError::into_inner);
-        self.0.stored(key)
+        (0..TIP_READS_MAX)
+            .map(|_| self.0.read(None, key))
+            .find(|answer| !matches!(answer, Err(StateError::Pruned { .. })))
+            .unwrap_or_else(|| self.0.read(None, key))
     }
 }

@@ -30,6 +30,27 @@ pub(super) struct CommitRecord {
     pub(super) changes: Changes,
 }
 
+/// A [`CommitRecord`] whose parts are elsewhere; its bytes are the same.
+#[derive(Clone, Copy, Debug, BorshSerialize)]
+pub(super) struct CommitRef<'a> {
+    pub(super) height: Height,
+    pub(super) block: BlockHash,
+    pub(super) body: Position,
+    pub(super) certificate: &'a CommitCertificate,
+    pub(super) path: &'a List<Header, 0, PATH_HEADERS_MAX>,
+    pub(super) result: BlockResult,
+    pub(super) receipts: &'a Vec<Receipt>,
+    pub(super) changes: &'a Changes,
+}
+
+impl CommitRecord {
+    pub(super) const fn as_ref(&self) -> CommitRef<'_> {
+        let Self { height, block, body, certificate, path, result, receipts, changes } = self;
+        let (height, block, body, result) = (*height, *block, *body, *result);
+        CommitRef { height, block, body, certificate, path, result, receipts, changes }
+    }
+}
+
 fn read<T: BorshDeserialize>(
     journal: &journal::Reader,
     position: Position,

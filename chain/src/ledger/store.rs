@@ -5,11 +5,14 @@
 
 mod memory;
 mod sled_store;
+mod tree_file;
 
 pub use memory::MemoryStore;
 pub use sled_store::SledStore;
+pub use tree_file::TreeFile;
 
 use super::journal::Position;
+use super::options::IndexLevel;
 use crate::ids::Height;
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -28,11 +31,20 @@ pub enum Table {
     Transactions,
     /// Epoch (big endian) → its first height and its validators.
     Epochs,
+    /// Account, height, index in the block (big endian): an account's transactions.
+    History,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 6] =
-        [Self::State, Self::Holdings, Self::Blocks, Self::Hashes, Self::Transactions, Self::Epochs];
+    pub(super) const ALL: [Self; 7] = [
+        Self::State,
+        Self::Holdings,
+        Self::Blocks,
+        Self::Hashes,
+        Self::Transactions,
+        Self::Epochs,
+        Self::History,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -42,6 +54,7 @@ impl Table {
             Self::Hashes => "hashes",
             Self::Transactions => "transactions",
             Self::Epochs => "epochs",
+            Self::History => "history",
         }
     }
 }
@@ -53,6 +66,8 @@ pub struct Applied {
     pub height: Height,
     /// Where to read the journal from: everything later, and every body that was not committed yet.
     pub scan_from: Position,
+    /// What is indexed.
+    pub index: IndexLevel,
 }
 
 /// A store that failed, or a value that is not what was written.
@@ -94,6 +109,12 @@ pub trait Store: Send + Sync {
     /// When the store fails or a value is damaged.
     fn range(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError>;
 
+    /// The last pairs from `first` to `last`, both included, descending, at most `max`.
+    ///
+    /// # Errors
+    /// When the store fails or a value is damaged.
+    fn last(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError>;
+
     /// Makes everything so far durable, then `applied` itself.
     ///
     /// # Errors
@@ -103,7 +124,31 @@ pub trait Store: Send + Sync {
     /// The last checkpoint; `None` in a new store, or where it can't be believed.
     fn applied(&self) -> Option<Applied>;
 
-    /// Removes everything.
+    /// Keeps a tree, durably, in the place of the one before.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError>;
+
+    /// The tree that was kept last; `None` if there is none that can be believed.
+    fn saved_tree(&self) -> Option<TreeFile>;
+
+    /// Notes, durably, that the store is damaged and must be made again.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn mark_damaged(&self, what: &str) -> Result<(), StoreError>;
+
+    /// What was noted as damaged.
+    fn damaged(&self) -> Option<String>;
+
+    /// Removes everything from a table.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn clear_table(&self, table: Table) -> Result<(), StoreError>;
+
+    /// Removes everything, what [`Store::damaged`] and [`Store::saved_tree`] tell as well.
     ///
     /// # Errors
     /// When the store fails.

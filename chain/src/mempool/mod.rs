@@ -196,16 +196,18 @@ impl Mempool {
     }
 
     /// The first waiting transaction, in the order of accounts, that could be in a block at `height` on the
-    /// state whose nonces `next_nonce` reads.
+    /// state whose nonces `next_nonce` reads, and that `admitted` lets in there.
     pub fn includable(
         &self,
         height: Height,
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
+        mut admitted: impl FnMut(&Transaction) -> bool,
     ) -> Option<TransactionId> {
         self.accounts.iter().find_map(|(account, queue)| {
             let transaction = queue.get(&next_nonce(*account)?)?;
             let valid_until = transaction.body().valid_until;
-            (valid_until == Height::ZERO || valid_until >= height).then(|| transaction.id())
+            let valid = valid_until == Height::ZERO || valid_until >= height;
+            (valid && admitted(transaction)).then(|| transaction.id())
         })
     }
 

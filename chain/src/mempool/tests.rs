@@ -1,25 +1,21 @@
 //! Order, fairness and bounds of the pool.
 
 use super::*;
-use crate::codec::{Bytes, List};
+use crate::codec::Bytes;
 use crate::crypto::SecretKey;
 use crate::ids::{Amount, AssetId, ChainId};
-use crate::transaction::{ChainTag, Instruction, TransactionBody};
+use crate::instruction::Instruction;
+use crate::transaction::TransactionBody;
 
 fn transaction(from: u8, nonce: u64, valid_until: u64) -> Transaction {
     let key = SecretKey::from_seed(&[from; 32]);
     let memo = Bytes::default();
     let transfer =
         Instruction::Transfer { to: AccountId([9; 32]), asset: AssetId::NATIVE, amount: Amount(1), memo };
-    let body = TransactionBody {
-        chain: ChainTag([1; 4]),
-        account: key.public().into(),
-        nonce: Nonce(nonce),
-        valid_until: Height(valid_until),
-        sponsor: None,
-        instructions: List::new(vec![transfer]).unwrap(),
-    };
-    Transaction::sign(body, ChainId([1; 32]), &[&key]).unwrap()
+    let (chain, account) = (ChainId([1; 32]), key.public().into());
+    let body = TransactionBody::new(chain, account, Nonce(nonce), vec![transfer]).unwrap();
+    let body = TransactionBody { valid_until: Height(valid_until), ..body };
+    Transaction::sign(body, chain, &[&key]).unwrap()
 }
 
 fn small() -> Mempool {
@@ -44,8 +40,9 @@ fn accounts_take_turns_and_nonces_keep_their_order() {
     let second = pool.batch(Height(1), 1, 1 << 20, |_| Some(Nonce(0)))[0].body().account;
     assert_ne!(first, second, "the next block starts behind the account served last");
     assert!(pool.batch(Height(1), 100, 10, |_| Some(Nonce(0))).is_empty(), "bytes are bounded");
-    assert!(pool.includable(Height(1), |_| Some(Nonce(2))).is_some());
-    assert_eq!(pool.includable(Height(1), |_| Some(Nonce(3))), None);
+    assert!(pool.includable(Height(1), |_| Some(Nonce(2)), |_| true).is_some());
+    assert_eq!(pool.includable(Height(1), |_| Some(Nonce(2)), |_| false), None);
+    assert_eq!(pool.includable(Height(1), |_| Some(Nonce(3)), |_| true), None);
 }
 
 #[test]

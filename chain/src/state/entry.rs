@@ -1,19 +1,18 @@
 //! Kinds of state entries. Their bytes are under the state root and never change meaning.
 
+use super::account::{Account, Organisation};
+use super::asset::{Asset, Holding};
 use super::tree::{KeyHash, ValueHash};
-use crate::codec::{Bytes, List, Text};
+use crate::codec::Bytes;
 use crate::crypto::{Domain, hash};
-use crate::ids::{AccountId, Amount, AssetId, Epoch, Height, Nonce, OrganisationId, PublicKey};
+use crate::ids::{AccountId, AssetId, Digest, Epoch, Height, OrganisationId, PublicKey, TimestampMs};
+use crate::instruction::{DATA_KEY_BYTES_MAX, DATA_VALUE_BYTES_MAX, METADATA_BYTES_MAX};
 use crate::parameters::Parameters;
-use crate::transaction::{DATA_KEY_BYTES_MAX, DATA_VALUE_BYTES_MAX};
-use crate::validator::{NAME_BYTES_MAX, ValidatorSet};
+use crate::validator::ValidatorSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// Most keys that act for an account.
-pub(super) const ACCOUNT_KEYS_MAX: usize = 16;
-
 /// Where an entry is: its kind and its name within the kind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum StateKey {
@@ -27,10 +26,14 @@ pub enum StateKey {
     Organisation(OrganisationId) = 16,
     /// An account.
     Account(AccountId) = 17,
-    /// What an account holds of an asset.
+    /// What an account holds of an asset that is not the native one.
     Balance(AccountId, AssetId) = 32,
+    /// An asset.
+    Asset(AssetId) = 33,
     /// A data entry: namespace and key.
     Data(AccountId, Bytes<DATA_KEY_BYTES_MAX>) = 48,
+    /// A document: who anchored it, and its digest.
+    Document(AccountId, Digest) = 49,
 }
 
 impl StateKey {
@@ -57,9 +60,24 @@ pub enum StateValue {
     /// Of [`StateKey::Account`].
     Account(Account) = 17,
     /// Of [`StateKey::Balance`].
-    Balance(Amount) = 32,
+    Balance(Holding) = 32,
+    /// Of [`StateKey::Asset`].
+    Asset(Asset) = 33,
     /// Of [`StateKey::Data`].
     Data(DataEntry) = 48,
+    /// Of [`StateKey::Document`].
+    Document(Document) = 49,
+}
+
+impl StateValue {
+    /// The organisation, if it is one.
+    #[must_use]
+    pub const fn as_organisation(&self) -> Option<&Organisation> {
+        match self {
+            Self::Organisation(organisation) => Some(organisation),
+            _ => None,
+        }
+    }
 }
 
 /// What the tree's leaf holds of an entry: BLAKE3 over tag ‖ borsh(key, value).
@@ -68,124 +86,37 @@ pub fn value_hash(key: &StateKey, value: &StateValue) -> ValueHash {
     ValueHash(hash(Domain::StateValue, &(key, value)))
 }
 
-/// A token bucket: what may be spent, and the height at which that was reckoned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Quota {
-    /// Work units left at `height`.
-    pub work: u64,
-    /// When `work` was reckoned.
-    pub height: Height,
-    /// Bytes of state held.
-    pub state_bytes: u64,
-}
-
-/// A member of the consortium, for which accounts act.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Organisation {
-    /// What people call it.
-    pub name: Text<NAME_BYTES_MAX>,
-    /// Whether its accounts may transact.
-    pub status: AccountStatus,
-    /// What its accounts may spend together.
-    pub quota: Quota,
-}
-
-/// Whether an account or organisation may transact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-#[borsh(use_discriminant = true)]
-#[repr(u8)]
-pub enum AccountStatus {
-    /// It may.
-    Active = 0,
-    /// It may not until it is thawed.
-    Frozen = 1,
-    /// It may never again.
-    Closed = 2,
-}
-
-/// A key that acts for an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct AccountKey {
-    /// The key.
-    pub key: PublicKey,
-    /// What its signature counts.
-    pub weight: u16,
-}
-
-/// An account.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Account {
-    /// The nonce of its next transaction.
-    pub nonce: Nonce,
-    /// The organisation it acts for, if any.
-    pub organisation: Option<OrganisationId>,
-    /// The keys that act for it, ascending; empty: the one that it is named after, with weight 1.
-    pub keys: List<AccountKey, 0, ACCOUNT_KEYS_MAX>,
-    /// The weight that a transaction's signatures must reach.
-    pub threshold: u16,
-    /// Roles, a bit each: 1 admin, 2 issuer, 4 member, 8 auditor.
-    pub roles: u16,
-    /// Whether it may transact.
-    pub status: AccountStatus,
-    /// What it may spend.
-    pub quota: Quota,
-}
-
-impl Default for Account {
-    fn default() -> Self {
-        Self {
-            nonce: Nonce::ZERO,
-            organisation: None,
-            keys: List::default(),
-            threshold: 1,
-            roles: 4,
-            status: AccountStatus::Active,
-            quota: Quota::default(),
-        }
-    }
-}
-
-impl Account {
-    /// What this key's signature counts for the account `id`.
-    fn weight(&self, id: AccountId, key: PublicKey) -> Option<u16> {
-        if self.keys.is_empty() {
-            (key.0 == id.0).then_some(1)
-        } else {
-            self.keys.iter().find(|k| k.key == key).map(|k| k.weight)
-        }
-    }
-
-    /// Whether this key is one of the account `id`.
-    #[must_use]
-    pub fn acts(&self, id: AccountId, key: PublicKey) -> bool {
-        self.weight(id, key).is_some()
-    }
-
-    /// Whether these keys together may act for the account `id`: each of them is one of its keys, and their
-    /// weights reach the threshold.
-    pub fn authorises(&self, id: AccountId, signers: impl IntoIterator<Item = PublicKey>) -> bool {
-        let weights: Option<Vec<u16>> = signers.into_iter().map(|key| self.weight(id, key)).collect();
-        weights.is_some_and(|weights| {
-            weights.into_iter().map(u32::from).sum::<u32>() >= u32::from(self.threshold)
-        })
-    }
-}
-
 /// A data entry.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct DataEntry {
     /// Who may change it.
     pub owner: AccountId,
+    /// Whose quota its bytes are charged to: who wrote it last.
+    pub payer: AccountId,
     /// Its bytes.
     pub value: Bytes<DATA_VALUE_BYTES_MAX>,
     /// The height at which it was last written.
     pub height: Height,
 }
 
+/// That somebody knew a document.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Document {
+    /// Its length, bytes, as they said.
+    pub size: u64,
+    /// What they said of it.
+    pub metadata: Bytes<METADATA_BYTES_MAX>,
+    /// The height at which it was anchored.
+    pub height: Height,
+    /// The time of that block.
+    pub timestamp_ms: TimestampMs,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec::encode;
+    use crate::ids::Amount;
 
     #[test]
     fn golden_entry_bytes() {
@@ -193,39 +124,20 @@ mod tests {
         assert_eq!(encode(&key), [&[32][..], &[1; 32], &[2; 32]].concat());
         assert_eq!(encode(&StateKey::Account(AccountId([3; 32]))), [&[17][..], &[3; 32]].concat());
         assert_eq!(encode(&StateKey::Seated(PublicKey([4; 32]))), [&[3][..], &[4; 32]].concat());
+        assert_eq!(encode(&StateKey::Asset(AssetId([5; 32]))), [&[33][..], &[5; 32]].concat());
+        let document = StateKey::Document(AccountId([6; 32]), Digest([7; 32]));
+        assert_eq!(encode(&document), [&[49][..], &[6; 32], &[7; 32]].concat());
         assert_eq!(encode(&StateValue::Seated(Epoch(5))), [&[3][..], &5u64.to_le_bytes()].concat());
-        assert_eq!(encode(&StateValue::Balance(Amount(7))), [&[32][..], &7u128.to_le_bytes()].concat());
-        let account = encode(&StateValue::Account(Account { nonce: Nonce(5), ..Account::default() }));
+        let holding = Holding { amount: Amount(7), frozen: true };
+        assert_eq!(encode(&StateValue::Balance(holding)), [&[32][..], &7u128.to_le_bytes(), &[1]].concat());
+        let document = Document {
+            size: 5,
+            metadata: Bytes::new(vec![9]).unwrap(),
+            height: Height(6),
+            timestamp_ms: TimestampMs(7),
+        };
         let expected =
-            [&[17][..], &5u64.to_le_bytes(), &[0], &[0; 4], &[1, 0], &[4, 0], &[0], &[0; 24]].concat();
-        assert_eq!(account, expected);
-    }
-
-    #[test]
-    fn keys_and_weights_decide_who_acts() {
-        let id = AccountId([1; 32]);
-        let plain = Account::default();
-        assert!(plain.authorises(id, [PublicKey([1; 32])]));
-        assert!(!plain.authorises(id, [PublicKey([2; 32])]));
-        assert!(!plain.authorises(id, [PublicKey([1; 32]), PublicKey([2; 32])]), "a stranger beside");
-        let key = |i| AccountKey { key: PublicKey([i; 32]), weight: 1 };
-        let keys = List::new(vec![key(2), key(3), key(4)]).unwrap();
-        let shared = Account { keys, threshold: 2, ..plain };
-        assert!(shared.authorises(id, [PublicKey([2; 32]), PublicKey([4; 32])]));
-        assert!(!shared.authorises(id, [PublicKey([2; 32])]));
-        assert!(!shared.authorises(id, [PublicKey([1; 32])]), "its first key was taken away");
-    }
-
-    #[test]
-    fn an_account_is_filled_with_keys_and_takes_no_more() {
-        let key = |i| AccountKey { key: PublicKey([i; 32]), weight: 1 };
-        let keys: Vec<_> = (2..).map(key).take(ACCOUNT_KEYS_MAX).collect();
-        let all = keys.iter().map(|key| key.key).collect::<Vec<_>>();
-        let keys = List::new(keys).unwrap();
-        let account = Account { threshold: ACCOUNT_KEYS_MAX as u16, keys, ..Account::default() };
-        assert!(account.authorises(AccountId([1; 32]), all.clone()));
-        assert!(!account.authorises(AccountId([1; 32]), all[1..].to_vec()));
-        let more = vec![key(1); ACCOUNT_KEYS_MAX + 1];
-        assert!(List::<_, 0, ACCOUNT_KEYS_MAX>::new(more).is_err());
+            [&[49][..], &5u64.to_le_bytes(), &[1, 0, 0, 0, 9], &6u64.to_le_bytes(), &7u64.to_le_bytes()];
+        assert_eq!(encode(&StateValue::Document(document)), expected.concat());
     }
 }

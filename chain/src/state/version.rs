@@ -2,7 +2,8 @@
 
 use super::entry::{StateKey, StateValue, value_hash};
 use super::tree::{KeyHash, LeafSource, Tree, ValueHash};
-use crate::ids::StateRoot;
+use crate::ids::{Height, StateRoot};
+use crate::parameters::Parameters;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +19,14 @@ pub enum StateError {
     /// A stored leaf does not fit the tree.
     #[error("the state does not fit its root: {0}")]
     Tree(String),
+    /// The state at a height that is not kept.
+    #[error("the state is kept for heights {first} to {last} only; ask for one of these")]
+    Pruned {
+        /// The lowest height that can be read.
+        first: Height,
+        /// The highest: the tip's.
+        last: Height,
+    },
 }
 
 impl From<super::tree::Error> for StateError {
@@ -33,6 +42,17 @@ pub trait StateReader {
     /// # Errors
     /// When the store fails.
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError>;
+
+    /// The chain's parameters in this version.
+    ///
+    /// # Errors
+    /// When the store fails, or there are none.
+    fn parameters(&self) -> Result<Parameters, StateError> {
+        match self.get(&StateKey::Parameters)? {
+            Some(StateValue::Parameters(parameters)) => Ok(parameters),
+            _ => Err(StateError::Store("the state has no parameters".into())),
+        }
+    }
 }
 
 /// The state after a block: its changes over the parent's version, and the tree over all entries. Versions
@@ -44,6 +64,8 @@ struct Inner {
     /// `None` for the version that the store holds.
     parent: Option<Version>,
     changes: Arc<Changes>,
+    /// The changed keys' hashes, in the order of `changes`.
+    hashes: Arc<[KeyHash]>,
     tree: Tree,
 }
 
@@ -51,7 +73,7 @@ impl Version {
     /// The version that the store holds, with its tree.
     #[must_use]
     pub fn stored(tree: Tree) -> Self {
-        Self(Arc::new(Inner { parent: None, changes: Arc::default(), tree }))
+        Self(Arc::new(Inner { parent: None, changes: Arc::default(), hashes: Arc::default(), tree }))
     }
 
     /// The version after `changes`.
@@ -59,13 +81,15 @@ impl Version {
     /// # Errors
     /// When a leaf that must be read from the store is damaged.
     pub fn child(&self, source: &dyn LeafSource, changes: Changes) -> Result<Self, StateError> {
-        let hashes = changes.iter().map(|(key, value)| {
+        let hashes: Arc<[KeyHash]> = changes.keys().map(StateKey::hash).collect();
+        let values = changes.iter().zip(hashes.iter()).map(|((key, value), hash)| {
             let value: Option<ValueHash> = value.as_ref().map(|value| value_hash(key, value));
-            (key.hash(), value)
+            (*hash, value)
         });
-        let hashes: BTreeMap<KeyHash, Option<ValueHash>> = hashes.collect();
-        let tree = self.0.tree.update(source, &hashes)?;
-        Ok(Self(Arc::new(Inner { parent: Some(self.clone()), changes: Arc::new(changes), tree })))
+        let values: BTreeMap<KeyHash, Option<ValueHash>> = values.collect();
+        let tree = self.0.tree.update(source, &values)?;
+        let (parent, changes) = (Some(self.clone()), Arc::new(changes));
+        Ok(Self(Arc::new(Inner { parent, changes, hashes, tree })))
     }
 
     /// The root over all entries.
@@ -84,6 +108,12 @@ impl Version {
     #[must_use]
     pub fn changes(&self) -> &Changes {
         &self.0.changes
+    }
+
+    /// The hashes of the keys that the block changed, in the order of [`Self::changes`].
+    #[must_use]
+    pub fn hashes(&self) -> &[KeyHash] {
+        &self.0.hashes
     }
 
     /// The entry as this version or an unstored ancestor changed it: `None` if none of them did,
@@ -112,16 +142,17 @@ impl Version {
     #[must_use]
     pub fn rebased(&self, parent: &Self, flushed: &Self, keys: &[KeyHash]) -> Self {
         let tree = self.0.tree.evict(&flushed.0.tree, keys.iter().copied());
-        let changes = Arc::clone(&self.0.changes);
-        Self(Arc::new(Inner { parent: Some(parent.clone()), changes, tree }))
+        let (changes, hashes) = (Arc::clone(&self.0.changes), Arc::clone(&self.0.hashes));
+        Self(Arc::new(Inner { parent: Some(parent.clone()), changes, hashes, tree }))
     }
 
     /// The same version with another's tree: a mistake that only test builds make.
     #[cfg(feature = "mistakes")]
     pub(crate) fn rooted_as(&self, other: &Self) -> Self {
-        let Inner { parent, changes, .. } = &*self.0;
-        let (parent, changes, tree) = (parent.clone(), Arc::clone(changes), other.0.tree.clone());
-        Self(Arc::new(Inner { parent, changes, tree }))
+        let Inner { parent, changes, hashes, .. } = &*self.0;
+        let (parent, tree) = (parent.clone(), other.0.tree.clone());
+        let (changes, hashes) = (Arc::clone(changes), Arc::clone(hashes));
+        Self(Arc::new(Inner { parent, changes, hashes, tree }))
     }
 
     /// How many versions there are from this one down to the stored one.

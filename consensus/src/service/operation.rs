@@ -1,8 +1,9 @@
 //! An operation as a transaction: one data entry with the operation as its value, signed by its host.
 
-use quorate_chain::codec::{Bytes, DecodeError, List};
+use quorate_chain::codec::{Bytes, DecodeError};
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::transaction::{ChainTag, DATA_VALUE_BYTES_MAX, Instruction, TransactionBody};
+use quorate_chain::instruction::{DATA_VALUE_BYTES_MAX, Instruction};
+use quorate_chain::transaction::{ChainTag, TransactionBody};
 use quorate_chain::{
     AccountId, ChainId, Height, Nonce, PublicKey, Transaction, ValidatorIndex, ValidatorSet,
 };
@@ -34,14 +35,7 @@ pub(super) fn sign(
     let account = AccountId::from(key.public());
     let value = Bytes::new(operation.to_vec())?;
     let put = Instruction::PutData { namespace: account, key: Bytes::default(), value };
-    let body = TransactionBody {
-        chain: ChainTag::from(chain),
-        account,
-        nonce,
-        valid_until: Height::ZERO,
-        sponsor: None,
-        instructions: List::new(vec![put])?,
-    };
+    let body = TransactionBody::new(chain, account, nonce, vec![put])?;
     Transaction::sign(body, chain, &[key])
 }
 
@@ -53,9 +47,11 @@ pub(super) fn read<'a>(
     chain: ChainId,
 ) -> Option<Operation<'a>> {
     let body = transaction.body();
-    let [Instruction::PutData { namespace, key, value }] = &body.instructions[..] else { return None };
+    let [step] = &body.instructions[..] else { return None };
+    let Instruction::PutData { namespace, key, value } = &step.instruction else { return None };
     let host = PublicKey(body.account.0);
     let plain = body.chain == ChainTag::from(chain)
+        && step.actor.is_none()
         && *namespace == body.account
         && key.is_empty()
         && body.valid_until == Height::ZERO

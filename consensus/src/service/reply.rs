@@ -4,8 +4,8 @@ use crate::message::SealedBlock;
 use borsh::{BorshDeserialize, BorshSerialize};
 use quorate_chain::certificate::CertificateError;
 use quorate_chain::crypto::{Domain, hash};
+use quorate_chain::instruction::Instruction;
 use quorate_chain::merkle::MerkleProof;
-use quorate_chain::transaction::Instruction;
 use quorate_chain::{CertifiedHeader, ChainId, Epoch, Transaction, TransactionId, ValidatorSet};
 
 /// Names a submitted operation, within one run of its host.
@@ -19,8 +19,8 @@ pub(super) fn receipt_hash(id: TransactionId, reply: &[u8]) -> [u8; 32] {
 
 /// The operation that a transaction carries.
 fn operation(transaction: &Transaction) -> &[u8] {
-    match &transaction.body().instructions[..] {
-        [Instruction::PutData { value, .. }, ..] => value,
+    match transaction.body().instructions.first().map(|step| &step.instruction) {
+        Some(Instruction::PutData { value, .. }) => value,
         _ => &[],
     }
 }

@@ -5,7 +5,8 @@ use super::output::table;
 use crate::error::NodeError;
 use clap::{Args, Subcommand};
 use quorate_chain::parameters::Parameters;
-use quorate_chain::{AccountId, Amount, TimestampMs};
+use quorate_chain::state::Roles;
+use quorate_chain::{Amount, TimestampMs};
 use quorate_genesis::{Genesis, GenesisAccount, member};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -33,8 +34,9 @@ pub(crate) struct MergeArgs {
     /// The members' card files, in the order of their indices.
     #[arg(required = true, value_name = "CARD")]
     cards: Vec<PathBuf>,
-    /// An account and what it holds of the native asset; may be repeated.
-    #[arg(long = "account", value_name = "ADDRESS=AMOUNT")]
+    /// An account, what it holds of the native asset, and what it may do (admin, issuer, member, auditor; only
+    /// member if nothing is said); may be repeated.
+    #[arg(long = "account", value_name = "ADDRESS=AMOUNT[,ROLE...]")]
     accounts: Vec<AccountArg>,
     /// What people call the chain.
     #[arg(long, default_value = "quorate")]
@@ -50,18 +52,25 @@ pub(crate) struct MergeArgs {
     out: PathBuf,
 }
 
-/// `ADDRESS=AMOUNT`.
-#[derive(Clone, Copy, Debug)]
-struct AccountArg(AccountId, Amount);
+/// `ADDRESS=AMOUNT[,ROLE...]`.
+#[derive(Clone, Debug)]
+struct AccountArg(GenesisAccount);
 
 impl FromStr for AccountArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (address, amount) = text.split_once('=').ok_or("not ADDRESS=AMOUNT")?;
+        let (address, rest) = text.split_once('=').ok_or("not ADDRESS=AMOUNT[,ROLE...]")?;
+        let mut rest = rest.split(',');
         let address = address.parse().map_err(|error| format!("address: {error}"))?;
-        let amount = amount.parse().map_err(|error| format!("amount: {error}"))?;
-        Ok(Self(address, Amount(amount)))
+        let amount = rest.next().unwrap_or_default().parse().map_err(|error| format!("amount: {error}"))?;
+        let account = GenesisAccount::member(address, Amount(amount));
+        let roles = rest.try_fold(Roles::NONE, |roles, name| match Roles::named(name) {
+            Some(role) => Ok(roles | role),
+            None => Err(format!("{name:?} is no role; there are admin, issuer, member, auditor")),
+        })?;
+        let roles = if roles == Roles::NONE { account.roles } else { roles };
+        Ok(Self(GenesisAccount { roles, ..account }))
     }
 }
 
@@ -74,9 +83,7 @@ pub(crate) fn run(command: GenesisCommand, output: Output) -> Result<(), NodeErr
 
 fn merge(args: MergeArgs, output: Output) -> Result<(), NodeError> {
     let cards = args.cards.iter().map(|path| member::load_card(path)).collect::<Result<Vec<_>, _>>()?;
-    let account =
-        |AccountArg(address, balance)| GenesisAccount { name: None, address, balance, organisation: None };
-    let accounts = args.accounts.into_iter().map(account).collect();
+    let accounts = args.accounts.into_iter().map(|account| account.0).collect();
     let parameters = args.parameters.as_deref().map(load_parameters).transpose()?.unwrap_or_default();
     let time = args.timestamp_ms.map_or_else(now, TimestampMs);
     let genesis = Genesis::merge(cards, accounts, parameters, &args.name, time)?;

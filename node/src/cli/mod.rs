@@ -1,11 +1,12 @@
 //! The command line. Each command has a file with its arguments and what it prints; `--json` gives one JSON
 //! object on one line of standard output, errors go to standard error.
 //!
-//! Exit codes: 0 done, 1 failed (a transaction that was committed as failed, too), 2 wrong arguments.
+//! Exit codes: 0 done, 1 failed (a transaction that was committed as failed, or a damaged ledger, too), 2 wrong arguments.
 
 mod devnet;
 mod genesis;
 mod keys;
+mod ledger;
 mod node;
 mod output;
 mod query;
@@ -16,7 +17,10 @@ pub(crate) use node::stop_signals;
 pub(crate) use output::Output;
 
 use crate::VERSION;
+use crate::error::NodeError;
+use crate::run::{PROBE_COMMAND, look_at_store};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A permissioned blockchain node: PBFT over certified blocks.
@@ -45,12 +49,21 @@ enum Command {
     /// Make and check genesis documents.
     #[command(subcommand)]
     Genesis(genesis::GenesisCommand),
+    /// Look after the ledger of a node that does not run.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Sign a transaction and hand it to a node.
     #[command(subcommand)]
     Tx(tx::TxCommand),
     /// Ask a node.
     #[command(subcommand)]
     Query(query::QueryCommand),
+    /// Open the store in a folder, within limits: a node does that in a process of its own after a crash.
+    #[command(name = PROBE_COMMAND, hide = true)]
+    ProbeStore {
+        /// The folder `data/state` of a node that is not running.
+        folder: PathBuf,
+    },
 }
 
 /// Does what the arguments say.
@@ -62,8 +75,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Devnet(args) => devnet::run(&args, output),
         Command::Keys(command) => keys::run(&command, output),
         Command::Genesis(command) => genesis::run(command, output),
+        Command::Ledger(command) => ledger::run(command, output),
         Command::Tx(command) => tx::run(command, output),
         Command::Query(command) => query::run(&command, output),
+        Command::ProbeStore { folder } => look_at_store(&folder).map_err(NodeError::Stopped),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

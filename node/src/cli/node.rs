@@ -29,6 +29,21 @@ pub(crate) struct NodeArgs {
     /// Peers beside the genesis document's validators, by network key.
     #[arg(long = "peer", env = "QUORATE_PEERS", value_name = "KEY[@HOST:PORT]", value_delimiter = ',')]
     peers: Option<Vec<String>>,
+    /// Committed heights whose state can be read [default: 32].
+    #[arg(long, env = "QUORATE_RETAIN_STATES", value_name = "HEIGHTS")]
+    retain_states: Option<u32>,
+    /// Memory for the ledger's caches [default: 134217728].
+    #[arg(long, env = "QUORATE_CACHE_BYTES", value_name = "BYTES")]
+    cache_bytes: Option<u64>,
+    /// What is indexed: full, tx or none [default: full].
+    #[arg(long, env = "QUORATE_INDEX", value_name = "LEVEL")]
+    index: Option<String>,
+    /// Time between two walks over everything that is stored, 0 for never [default: 86400].
+    #[arg(long, env = "QUORATE_SCRUB_INTERVAL_S", value_name = "SECONDS")]
+    scrub_interval_s: Option<u64>,
+    /// Free bytes of the disk below which the node stops taking part, 0 for never [default: 536870912].
+    #[arg(long, env = "QUORATE_DISK_RESERVE_BYTES", value_name = "BYTES")]
+    disk_reserve_bytes: Option<u64>,
     /// What is logged, as in `info,quorate=debug` [default: info].
     #[arg(long, env = "QUORATE_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -49,6 +64,11 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), NodeError> {
         rpc_listen: args.rpc_listen,
         p2p_listen: args.p2p_listen,
         peers: args.peers,
+        retain_states: args.retain_states,
+        cache_bytes: args.cache_bytes,
+        index: args.index,
+        scrub_interval_s: args.scrub_interval_s,
+        disk_reserve_bytes: args.disk_reserve_bytes,
         log: args.log,
         log_json: args.log_json,
     };

@@ -148,16 +148,28 @@ fn account(account: &Account) -> String {
     let mut rows = vec![
         ("address", account.address.to_string()),
         ("nonce", account.nonce.to_string()),
-        ("status", account.status.clone()),
+        ("status", word(&account.status)),
+        ("roles", account.roles.names().collect::<Vec<_>>().join(", ")),
+        ("may spend", format!("{} work units", account.quota.work_left)),
+        ("pays for", format!("{} bytes of state", account.quota.state_bytes)),
         ("at height", account.height.to_string()),
     ];
     if let Some(organisation) = account.organisation {
         rows.push(("organisation", organisation.to_string()));
     }
+    for key in &account.keys {
+        rows.push(("key", format!("{}, weight {} of {}", key.key, key.weight, account.threshold)));
+    }
     for balance in &account.balances {
         let asset =
             if balance.asset == AssetId::NATIVE { String::new() } else { format!(" of {}", balance.asset) };
-        rows.push(("balance", format!("{}{asset}", balance.amount)));
+        let frozen = if balance.frozen { ", frozen" } else { "" };
+        rows.push(("balance", format!("{}{asset}{frozen}", balance.amount)));
     }
     table(&rows)
+}
+
+/// What a value is called in JSON.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -7,11 +7,14 @@ use crate::error::NodeError;
 use quorate_chain::Amount;
 use quorate_chain::codec::Text;
 use quorate_chain::parameters::Parameters;
+use quorate_chain::state::Roles;
 use quorate_genesis::{Genesis, GenesisAccount, GenesisError, KeyFile, KeyKind, member};
 use std::path::Path;
 
 /// Accounts to play with.
 const ACCOUNTS: [&str; 2] = ["demo-1", "demo-2"];
+/// What each may do: the first one everything, so that all can be tried.
+const ROLES: [Roles; 2] = [Roles::ALL, Roles::MEMBER];
 /// What each of them starts with, in units of the native asset.
 pub(super) const BALANCE: Amount = Amount(1_000_000);
 
@@ -26,7 +29,11 @@ pub(super) fn generate(folder: &Folder, plan: Plan) -> Result<(), NodeError> {
         let path = home.join("config.toml");
         std::fs::write(&path, config).map_err(NodeError::file("write", &path))?;
     }
-    let accounts = ACCOUNTS.iter().map(|name| account(dir, name)).collect::<Result<_, _>>()?;
+    let accounts = ACCOUNTS
+        .iter()
+        .zip(ROLES)
+        .map(|(name, roles)| account(dir, name, roles))
+        .collect::<Result<_, _>>()?;
     let genesis = Genesis::merge(cards, accounts, Parameters::default(), "devnet", now())?;
     write_genesis(&genesis, &genesis_path(dir))?;
     for index in plan.indices() {
@@ -35,12 +42,12 @@ pub(super) fn generate(folder: &Folder, plan: Plan) -> Result<(), NodeError> {
     folder.mark_generated(plan)
 }
 
-fn account(dir: &Path, name: &str) -> Result<GenesisAccount, NodeError> {
+fn account(dir: &Path, name: &str, roles: Roles) -> Result<GenesisAccount, NodeError> {
     let key = KeyFile::generate(KeyKind::Account);
     key.write_new(&account_path(dir, name))?;
     let text = |source| GenesisError::Text { what: "the account's name", source };
     let name = Some(Text::new(name).map_err(text)?);
-    Ok(GenesisAccount { name, address: key.public().into(), balance: BALANCE, organisation: None })
+    Ok(GenesisAccount { name, roles, ..GenesisAccount::member(key.public().into(), BALANCE) })
 }
 
 /// Where the document is.

@@ -1,5 +1,6 @@
 //! The task that owns the consensus core: it turns what happens into inputs and carries out the effects.
 
+use super::disk::DiskLow;
 use super::evidence;
 use super::executor::Job;
 use super::sync::SyncJob;
@@ -37,8 +38,8 @@ pub(super) struct CoreStatus {
 }
 
 impl CoreStatus {
-    pub(super) fn of(replica: &Replica, validators: Arc<[NetworkKey]>) -> Self {
-        let halted = replica.halted().map(|halt| halt.to_string());
+    pub(super) fn of(replica: &Replica, validators: Arc<[NetworkKey]>, disk_low: DiskLow) -> Self {
+        let halted = replica.halted().map(|halt| halt.to_string()).or(disk_low);
         let record_lost = replica.has_lost_record().then(|| {
             "others hold signatures of this validator that its vote record does not know of; make a new \
              consensus key"
@@ -115,6 +116,8 @@ pub(super) struct Core {
     pub(super) status: watch::Sender<CoreStatus>,
     /// Own messages, signed, on their way back in.
     pub(super) own: VecDeque<Input>,
+    /// While it says why, the core stands still.
+    pub(super) disk_low: watch::Receiver<DiskLow>,
 }
 
 impl Core {
@@ -130,11 +133,23 @@ impl Core {
         self.carry_out(first);
         let mut stop = std::pin::pin!(stop);
         loop {
+            if self.disk_low.borrow_and_update().is_some() {
+                self.show();
+                // What comes meanwhile waits in its queues, as it does for a process that is paused. When the
+                // other end is gone the node is stopping.
+                let space = self.disk_low.wait_for(Option::is_none);
+                tokio::select! {
+                    biased;
+                    _ = &mut stop => return,
+                    there_is = space => if there_is.is_err() { return },
+                }
+            }
             let deadline = self.replica.deadline().map(|time| self.clock.instant(time));
             let input = tokio::select! {
                 biased;
                 _ = &mut stop => return,
                 Some(answer) = answers.recv() => answer,
+                Ok(()) = self.disk_low.changed() => continue,
                 Some(heard) = messages.recv() => match self.input(heard) {
                     Some(input) => input,
                     None => continue,
@@ -298,7 +313,8 @@ impl Core {
     }
 
     fn show(&self) {
-        let status = CoreStatus::of(&self.replica, Arc::clone(&self.validators));
+        let disk_low = self.disk_low.borrow().clone();
+        let status = CoreStatus::of(&self.replica, Arc::clone(&self.validators), disk_low);
         self.status.send_if_modified(|shown| {
             let modified = *shown != status;
             if modified {

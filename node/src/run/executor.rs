@@ -2,19 +2,20 @@
 
 use super::Fatal;
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
+use crate::cli::now;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
 use quorate_chain::codec::List;
-use quorate_chain::execution::{check_against_state, check_form};
+use quorate_chain::execution::{Admission, check_form, work};
 use quorate_chain::ledger::{Ledger, LedgerError};
 use quorate_chain::mempool::{Limits, Mempool};
 use quorate_chain::state::{StateKey, StateReader, StateValue};
 use quorate_chain::{
-    AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, PublicKey, Transaction,
+    AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, PublicKey, TimestampMs,
+    Transaction,
 };
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, Pending, SealedBlock};
 use quorate_rpc::Rejection;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -193,9 +194,6 @@ impl Executor {
         self.pool.committed(height, &committed.block.transactions);
         self.committed.send_replace(height);
         self.uncheckpointed = true;
-        if self.ledger.checkpoint_due() {
-            self.checkpoint()?;
-        }
         if self.ledger.tip().ends_epoch {
             self.begin_epoch();
         }
@@ -215,7 +213,12 @@ impl Executor {
     fn show(&mut self) {
         let height = self.ledger.tip().height;
         let reader = self.ledger.reader();
-        let oldest = self.pool.includable(height.next(), |account| next_nonce(&reader, account));
+        // What nobody could put into a block now must not make the others wait for its primary (R33).
+        let oldest = self.pool.includable(
+            height.next(),
+            |account| next_nonce(&reader, account),
+            |transaction| self.admission(&reader).check(transaction).is_ok(),
+        );
         // Told again after each commit: the core forgets it when a batch turns out empty.
         if oldest.is_some() || self.pending {
             let parameters = self.ledger.parameters();
@@ -235,18 +238,13 @@ impl Executor {
         let transactions = match self.ledger.reader_at(parent) {
             Some(state) => {
                 let chosen = self.pool.batch(height, count, bytes, |id| next_nonce(&state, id));
-                // A key may have lost its rights since the transaction came in. What follows it in its
-                // account would then leave a gap, and R6 allows none.
-                let mut refused = BTreeSet::new();
+                // A key may have lost its rights since the transaction came in, or a quota is spent. What
+                // follows it in its account is then refused for its nonce.
+                let mut admission = Admission::new(&state, parameters, quota_time());
                 let mut chosen = chosen;
                 chosen.retain(|transaction| {
-                    let account = transaction.body().account;
-                    let kept =
-                        !refused.contains(&account) && check_against_state(&state, transaction).is_ok();
-                    if !kept {
-                        refused.insert(account);
-                    }
-                    kept
+                    admission.work() + work(transaction) <= parameters.block_work_max
+                        && admission.admit(transaction).is_ok()
                 });
                 chosen
             }
@@ -268,8 +266,12 @@ impl Executor {
     fn insert_one(&mut self, transaction: Transaction) -> Result<(), Rejection> {
         let reader = self.ledger.reader();
         check_form(&transaction, reader.chain(), self.ledger.tip().height.next())?;
-        let next = check_against_state(&reader, &transaction)?;
+        let next = self.admission(&reader).check(&transaction)?;
         Ok(self.pool.insert(transaction, next)?)
+    }
+
+    fn admission<'a, R: StateReader>(&'a self, state: &'a R) -> Admission<'a, R> {
+        Admission::new(state, self.ledger.parameters(), quota_time())
     }
 
     fn oldest(&self) -> Vec<Transaction> {
@@ -280,6 +282,13 @@ impl Executor {
         });
         some.cloned().collect()
     }
+}
+
+/// The time at which quotas are reckoned for a block that is about to be made: a little ago, so that the block's
+/// own time is never before it, even if the clock is set back in between.
+fn quota_time() -> TimestampMs {
+    const MARGIN_MS: u64 = 1_000;
+    TimestampMs(now().0.saturating_sub(MARGIN_MS))
 }
 
 /// The epoch that begins with the child of the tip, which ended the one before.

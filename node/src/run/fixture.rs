@@ -1,19 +1,16 @@
 //! What the tests of a node's parts share: a chain without consensus, transactions, and networks that are
 //! connected.
 
-use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
-use quorate_chain::certificate::CommitVote;
-use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::{Bytes, List};
 use quorate_chain::crypto::SecretKey;
+use quorate_chain::instruction::Instruction;
+use quorate_chain::ledger::fixture::{commit, next_block};
 use quorate_chain::ledger::{GenesisState, Ledger, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, StateKey, StateValue};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::fixture::validator_set;
-use quorate_chain::{
-    Block, ChainId, Epoch, Header, Height, Nonce, ResultHash, TimestampMs, Transaction, ValidatorIndex, View,
-};
+use quorate_chain::{ChainId, Epoch, Height, Nonce, ResultHash, TimestampMs, Transaction};
 use quorate_consensus::EpochContext;
 use quorate_p2p::{Event, Network, PeerAddress, start};
 use std::collections::BTreeMap;
@@ -39,14 +36,7 @@ pub(super) fn transaction(nonce: u64, value_bytes: usize) -> Transaction {
         key: Bytes::new(vec![1]).unwrap(),
         value: Bytes::new(vec![2; value_bytes]).unwrap(),
     };
-    let body = TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account: namespace,
-        nonce: Nonce(nonce),
-        valid_until: Height::ZERO,
-        sponsor: None,
-        instructions: List::new(vec![put]).unwrap(),
-    };
+    let body = TransactionBody::new(CHAIN, namespace, Nonce(nonce), vec![put]).unwrap();
     Transaction::sign(body, CHAIN, &[&key()]).unwrap()
 }
 
@@ -91,25 +81,8 @@ impl Chain {
 
     /// Commits a block of these.
     pub(super) fn commit(&mut self, transactions: Vec<Transaction>) {
-        let tip = self.ledger.tip();
-        let header = Header {
-            version: PROTOCOL_VERSION,
-            height: tip.height.next(),
-            epoch: Epoch(0),
-            parent: tip.block,
-            timestamp_ms: TimestampMs(tip.timestamp_ms.0 + 1),
-            transactions_root: transactions_root(&transactions),
-            transaction_count: u32::try_from(transactions.len()).unwrap(),
-            parent_result: tip.result.hash(),
-            proposer: ValidatorIndex(0),
-        };
-        let block = Block { header, transactions: List::new(transactions).unwrap() };
-        self.ledger.append_body(&block).unwrap();
-        let result = self.ledger.execute(&block).unwrap().hash();
-        let (view, height) = (View(0), block.header.height);
-        let vote = CommitVote { epoch: Epoch(0), view, height, block: block.hash(), result };
-        let certificate = commit_certificate(CHAIN, vote, &[0, 1, 2]);
-        self.ledger.commit(block.hash(), List::default(), certificate).unwrap();
+        let block = next_block(&self.ledger, transactions);
+        commit(&mut self.ledger, &block, &[0, 1, 2]).unwrap();
     }
 }
 

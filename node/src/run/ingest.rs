@@ -1,17 +1,21 @@
 //! Transactions on their way in: from clients, from gossip, from validators that wait for them. Cheap checks
 //! first, signatures in batches, then the pool; what a client brought is passed on by gossip.
 
+use super::disk::DiskLow;
 use super::executor::{InsertAnswer, Job};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
+use crate::cli::now;
 use bytes::Bytes;
 use quorate_chain::Transaction;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::crypto::verify_batch;
-use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
+use quorate_chain::execution::{Admission, InvalidTransaction, check_form};
 use quorate_chain::ledger::Reader;
+use quorate_chain::parameters::Parameters;
+use quorate_chain::state::{StateError, StateReader};
 use quorate_p2p::{GossipVerdict, Network};
 use quorate_rpc::{Rejection, Submission};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most transactions of one signature batch.
 const VERIFY_MAX: usize = 256;
@@ -35,6 +39,8 @@ pub(super) struct Ingest {
     pub(super) executor: std::sync::mpsc::Sender<Job>,
     /// Full while the executor has enough to insert.
     pub(super) inserting: std::sync::mpsc::SyncSender<()>,
+    /// While it says why, clients are refused.
+    pub(super) disk_low: watch::Receiver<DiskLow>,
 }
 
 /// A transaction and whoever waits for its verdict.
@@ -59,6 +65,9 @@ impl Ingest {
             let mut candidates = Vec::new();
             for one in group.drain(..) {
                 match one {
+                    Incoming::Client(submission) if self.disk_low.borrow().is_some() => {
+                        let _ = submission.answer.send(Err(Rejection::DiskLow));
+                    }
                     Incoming::Client(Submission { transaction, answer }) => {
                         candidates.push(Candidate { transaction, client: Some(answer) });
                     }
@@ -86,10 +95,11 @@ impl Ingest {
     /// Whether all were authentic and of this chain.
     fn take(&self, candidates: Vec<Candidate>) -> bool {
         let height = self.reader.tip().height.next();
+        let parameters = self.reader.parameters();
         let mut sound = true;
         let mut checked = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            match self.check(&candidate.transaction, height) {
+            match self.check(&candidate.transaction, height, &parameters) {
                 Ok(()) => checked.push(candidate),
                 Err(error) => {
                     sound &= !error.is_peer_fault();
@@ -128,9 +138,11 @@ impl Ingest {
         &self,
         transaction: &Transaction,
         height: quorate_chain::Height,
+        parameters: &Result<Parameters, StateError>,
     ) -> Result<(), InvalidTransaction> {
         check_form(transaction, self.reader.chain(), height)?;
-        let expected = check_against_state(&self.reader, transaction)?;
+        let parameters = parameters.as_ref().map_err(StateError::clone)?;
+        let expected = Admission::new(&self.reader, parameters, now()).check(transaction)?;
         let found = transaction.body().nonce;
         if found < expected { Err(InvalidTransaction::Nonce { expected, found }) } else { Ok(()) }
     }
@@ -187,6 +199,7 @@ mod tests {
         jobs: Receiver<Job>,
         places: SyncSender<()>,
         taken: Receiver<()>,
+        low: watch::Sender<DiskLow>,
         wire: Wire,
         _chain: Chain,
     }
@@ -197,8 +210,9 @@ mod tests {
             let (executor, jobs) = std::sync::mpsc::channel();
             let (places, taken) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
             let (reader, network) = (chain.reader.clone(), wire.0.clone());
-            let ingest = Ingest { reader, network, executor, inserting: places.clone() };
-            Self { ingest, jobs, places, taken, wire, _chain: chain }
+            let (low, disk_low) = watch::channel(None);
+            let ingest = Ingest { reader, network, executor, inserting: places.clone(), disk_low };
+            Self { ingest, jobs, places, taken, low, wire, _chain: chain }
         }
     }
 
@@ -228,10 +242,30 @@ mod tests {
         assert!(bench.jobs.try_recv().is_err());
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn clients_are_refused_while_the_disk_is_nearly_full() {
+        let bench = Bench::start().await;
+        for low in [true, false] {
+            bench.low.send_replace(low.then(|| "full".to_owned()));
+            let (incoming, queue) = mpsc::channel(WAITING_MAX);
+            let (answer, mut verdict) = oneshot::channel();
+            let submission = Submission { transaction: transaction(0, 1), answer };
+            assert!(incoming.try_send(Incoming::Client(submission)).is_ok());
+            drop(incoming);
+            let Ingest { reader, network, executor, inserting, disk_low } = &bench.ingest;
+            let (reader, network, executor) = (reader.clone(), network.clone(), executor.clone());
+            let (inserting, disk_low) = (inserting.clone(), disk_low.clone());
+            let ingest = Ingest { reader, network, executor, inserting, disk_low };
+            std::thread::spawn(move || ingest.run(queue)).join().unwrap();
+            assert_eq!(verdict.try_recv().ok(), low.then_some(Err(Rejection::DiskLow)));
+        }
+        assert_eq!(inserted(&bench.jobs), [0]);
+    }
+
     /// An executor that inserts nothing makes the checks wait, and nothing is lost.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn so_many_insertions_wait_and_then_the_checks_do() {
-        let Bench { ingest, jobs, places, taken, wire: _wire, _chain } = Bench::start().await;
+        let Bench { ingest, jobs, places, taken, low: _low, wire: _wire, _chain } = Bench::start().await;
         let (incoming, queue) = mpsc::channel(WAITING_MAX);
         let checking = std::thread::spawn(move || ingest.run(queue));
         for nonce in 0..INSERTS_WAITING_MAX as u64 {

@@ -18,6 +18,8 @@
 //! | `verifier.rs` | decoding and verifying frames, on a thread |
 //! | `ingest.rs` | checking transactions, on a thread |
 //! | `sync.rs` `serve.rs` | fetching from peers, answering them |
+//! | `disk.rs` | the disk's watermark: whether the node takes part |
+//! | `probe.rs` | a look at a store that a crash left, in another process |
 //! | `start.rs` | opening, and the core that follows from what is on disk |
 //! | `status.rs` `evidence.rs` | what rpc shows; evidence as files |
 //! | `wire.rs` | what peers send each other |
@@ -27,11 +29,13 @@
 //! A thread that fails stops the node: a ledger or vote journal that can't be written must not go on.
 
 mod core;
+mod disk;
 mod evidence;
 mod executor;
 #[cfg(test)]
 mod fixture;
 mod ingest;
+mod probe;
 mod serve;
 mod start;
 mod status;
@@ -42,9 +46,12 @@ mod verifier;
 mod votes;
 mod wire;
 
+pub(crate) use probe::{COMMAND as PROBE_COMMAND, look as look_at_store};
+
 use self::core::{Clock, Core, CoreStatus, Signer};
 use crate::config::NodeConfig;
 use crate::error::NodeError;
+use disk::{FolderDisk, watch_disk};
 use executor::{Executor, INSERTS_WAITING_MAX, Job, Progress};
 use ingest::{Incoming, Ingest};
 use quorate_chain::Height;
@@ -163,10 +170,14 @@ impl Node {
         let (failing, votes_answer) = (fatal.clone(), answer.clone());
         let executor_thread = spawn_thread("executor", move || executor.run(&job_queue, &failing))?;
         spawn_thread("votes", move || votes.run(record_queue, &votes_answer, &fatal))?;
-        let (incoming, incoming_queue) = mpsc::channel(ingest::WAITING_MAX);
-        let ingest =
-            Ingest { reader: reader.clone(), network: network.clone(), executor: jobs.clone(), inserting };
-        spawn_thread("ingest", move || ingest.run(incoming_queue))?;
+        let disk_low = watch_disk(FolderDisk(config.home.join("data")), config.disk_reserve_bytes);
+        let incoming = start_ingest(Ingest {
+            reader: reader.clone(),
+            network: network.clone(),
+            executor: jobs.clone(),
+            inserting,
+            disk_low: disk_low.clone(),
+        })?;
         let server = Server::new(reader.clone(), jobs.clone());
         let message_queue = start_verifier(context.clone(), events, incoming.clone(), server)?;
         let (catching_up_tx, catching_up) = watch::channel(false);
@@ -180,7 +191,7 @@ impl Node {
             observer: replica.seat().is_none(),
         };
         tokio::spawn(sync.run(sync_queue));
-        let shown = CoreStatus::of(&replica, Arc::clone(&validators));
+        let shown = CoreStatus::of(&replica, Arc::clone(&validators), None);
         let (core_status_tx, core_status) = watch::channel(shown);
         let core = Core {
             replica,
@@ -197,6 +208,7 @@ impl Node {
             sync: sync_jobs,
             status: core_status_tx,
             own: VecDeque::new(),
+            disk_low,
         };
         let (stop_core, core_stopped) = oneshot::channel();
         let core = tokio::spawn(core.run(first, answers, message_queue, core_stopped));
@@ -244,6 +256,13 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinH
         .name(name.to_owned())
         .spawn(run)
         .map_err(NodeError::system("cannot start a thread"))
+}
+
+/// Starts what checks transactions; gives where they come in.
+fn start_ingest(ingest: Ingest) -> Result<mpsc::Sender<Incoming>, NodeError> {
+    let (incoming, queue) = mpsc::channel(ingest::WAITING_MAX);
+    spawn_thread("ingest", move || ingest.run(queue))?;
+    Ok(incoming)
 }
 
 /// Starts what stands between the network and the core; gives the verified messages.

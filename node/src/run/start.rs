@@ -1,10 +1,11 @@
 //! What a node starts from: ledger and vote journal, and the core that follows from them.
 
 use super::core::Clock;
+use super::probe::probe;
 use super::votes::VoteJournal;
 use crate::config::NodeConfig;
 use crate::error::NodeError;
-use quorate_chain::ledger::{Ledger, Opened};
+use quorate_chain::ledger::{LedgerOptions, Opened};
 use quorate_chain::{Epoch, Height};
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Config, Replica, SealedBlock, Tip};
@@ -22,11 +23,13 @@ pub(super) struct Stored {
 pub(super) fn open(config: &NodeConfig) -> Result<Stored, NodeError> {
     let data = config.home.join("data");
     let genesis = config.genesis.to_state();
-    let opened = Ledger::open(&data, &genesis)?;
+    let options = LedgerOptions { probe: Some(Arc::new(probe)), ..config.ledger.clone() };
+    let opened = options.open(&data, &genesis)?;
     let votes = VoteJournal::open(&data.join("journal/votes"))?;
     let tip = opened.ledger.tip();
     tracing::info!(
         height = tip.height.0, block = %tip.block, replayed = opened.report.replayed,
+        from_kept_tree = opened.report.from_kept_tree,
         uncommitted = opened.uncommitted.len(), "opened the ledger"
     );
     Ok(Stored { opened, votes })

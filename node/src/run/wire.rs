@@ -61,7 +61,8 @@ mod tests {
     use quorate_chain::certificate::ValidatorSignature;
     use quorate_chain::codec::{Bytes, decode, encode};
     use quorate_chain::crypto::SecretKey;
-    use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+    use quorate_chain::instruction::Instruction;
+    use quorate_chain::transaction::TransactionBody;
     use quorate_chain::{
         Amount, AssetId, ChainId, Epoch, Nonce, ResultHash, Signature, TimestampMs, ValidatorIndex, View,
     };
@@ -83,15 +84,9 @@ mod tests {
             amount: Amount(1),
             memo: Bytes::default(),
         };
-        let body = TransactionBody {
-            chain: ChainTag([1; 4]),
-            account,
-            nonce: Nonce(0),
-            valid_until: Height(0),
-            sponsor: None,
-            instructions: List::new(vec![pay]).unwrap(),
-        };
-        Transaction::sign(body, ChainId([1; 32]), &[&key]).unwrap()
+        let chain = ChainId([1; 32]);
+        let body = TransactionBody::new(chain, account, Nonce(0), vec![pay]).unwrap();
+        Transaction::sign(body, chain, &[&key]).unwrap()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a node answers. Heights are numbers, amounts decimal strings, hashes and keys hex.
 
+use quorate_chain::state::{AccountKey, AccountStatus, Roles};
 use quorate_chain::{
     AccountId, Amount, AssetId, BlockHash, ChainId, CommitCertificate, Epoch, Header, Height, Nonce,
     OrganisationId, ResultHash, StateRoot, TransactionId, ValidatorIndex, View,
@@ -137,6 +138,18 @@ pub struct Balance {
     pub asset: AssetId,
     /// How much.
     pub amount: Amount,
+    /// Whether its issuer has frozen it.
+    #[serde(default)]
+    pub frozen: bool,
+}
+
+/// What an account may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Work units that it could spend at the time of the last block.
+    pub work_left: u64,
+    /// Bytes of state that are charged to it.
+    pub state_bytes: u64,
 }
 
 /// Of `account`.
@@ -153,6 +166,14 @@ pub struct Account {
     /// The organisation it acts for.
     #[serde(default)]
     pub organisation: Option<OrganisationId>,
-    /// `active`, `frozen` or `closed`.
-    pub status: String,
+    /// Whether it may transact.
+    pub status: AccountStatus,
+    /// What it may do.
+    pub roles: Roles,
+    /// The keys that act for it; none: the one that it is named after.
+    pub keys: Vec<AccountKey>,
+    /// The weight that a transaction's signatures must reach.
+    pub threshold: u16,
+    /// What it may spend.
+    pub quota: Quota,
 }

@@ -1,5 +1,6 @@
 //! One account.
 
+use super::steps::{role_names, state};
 use super::words::{block_link, full};
 use super::{PageError, layout};
 use crate::api::Api;
@@ -26,7 +27,11 @@ pub(super) async fn page(State(api): State<Api>, Segment(address): Segment) -> R
 fn facts(account: &AccountView) -> Markup {
     let mut rows = vec![
         ("Address", full(&account.address.to_string())),
-        ("Status", html! { (account.status) }),
+        ("Status", html! { (state(account.status)) }),
+        ("Roles", html! { (role_names(account.roles)) }),
+        ("Keys", keys(account)),
+        ("May spend", html! { (account.quota.work_left) " work units" }),
+        ("Pays for", html! { (account.quota.state_bytes) " bytes of state" }),
         ("Next nonce", html! { (account.nonce) }),
         (
             "As of",
@@ -42,6 +47,16 @@ fn facts(account: &AccountView) -> Markup {
     layout::facts(&rows)
 }
 
+fn keys(account: &AccountView) -> Markup {
+    if account.keys.is_empty() {
+        return html! { "the one that it is named after" };
+    }
+    html! {
+        "a weight of " (account.threshold) " of"
+        @for key in &account.keys { div { (full(&key.key.to_string())) ", weight " (key.weight) } }
+    }
+}
+
 fn balances(account: &AccountView) -> Markup {
     if account.balances.is_empty() {
         return html! { p { "It holds nothing." } };
@@ -51,7 +66,7 @@ fn balances(account: &AccountView) -> Markup {
             thead { tr { th { "Asset" } th.number { "Amount" } } }
             tbody { @for balance in &account.balances { tr {
                 td { @if balance.asset == AssetId::NATIVE { "native" } @else { (full(&balance.asset.to_string())) } }
-                td.number { (balance.amount) }
+                td.number { (balance.amount) @if balance.frozen { " (frozen)" } }
             } } }
         } }
     }

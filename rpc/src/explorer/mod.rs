@@ -17,6 +17,7 @@ mod block;
 mod layout;
 mod overview;
 mod search;
+mod steps;
 mod transaction;
 mod words;
 

@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use quorate_chain::ledger::Reader;
+use quorate_chain::ledger::{LedgerError, Reader};
 use quorate_chain::{AccountId, BlockHash, Height, TransactionId};
 use serde::Deserialize;
 
@@ -49,7 +49,12 @@ fn find(reader: &Reader, text: &str) -> Result<Option<String>, ApiError> {
     if let Some(committed) = reader.block_by_hash(block)? {
         return Ok(Some(format!("/explorer/blocks/{}", committed.block.header.height)));
     }
-    if reader.transaction(TransactionId(block.0))?.is_some() {
+    let transaction = match reader.transaction(TransactionId(block.0)) {
+        // Then it is looked for among the accounts only.
+        Err(LedgerError::NotIndexed { .. }) => None,
+        found => found?,
+    };
+    if transaction.is_some() {
         return Ok(Some(format!("/explorer/transactions/{text}")));
     }
     let account = reader.account(AccountId(block.0))?;

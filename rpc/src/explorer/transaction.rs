@@ -1,6 +1,7 @@
 //! One transaction.
 
-use super::words::{account_link, asset, block_link, full, instruction, readable, time};
+use super::steps::{event, instruction};
+use super::words::{account_link, block_link, full, time};
 use super::{PageError, layout};
 use crate::api::{Api, not_found};
 use crate::errors::ApiError;
@@ -8,7 +9,7 @@ use crate::rest::{Segment, parse_id};
 use axum::extract::State;
 use maud::{Markup, html};
 use quorate_chain::ledger::{Reader, TransactionRecord};
-use quorate_chain::receipt::{Event, ReceiptStatus};
+use quorate_chain::receipt::ReceiptStatus;
 use quorate_chain::{Height, TimestampMs, TransactionId};
 
 pub(super) async fn page(State(api): State<Api>, Segment(id): Segment) -> Result<Markup, PageError> {
@@ -23,7 +24,7 @@ pub(super) async fn page(State(api): State<Api>, Segment(id): Segment) -> Result
             h2 { "What it asked for" }
             ol.steps start="0" {
                 @for step in record.transaction.body().instructions.iter() {
-                    li { (instruction(record.transaction.body().account, step)) }
+                    li { (instruction(record.transaction.body().actor(step), &step.instruction)) }
                 }
             }
             h2 { "What it did" }
@@ -80,14 +81,5 @@ fn events(record: &TransactionRecord) -> Markup {
     if record.receipt.events.is_empty() {
         return html! { p { "Nothing but using its nonce." } };
     }
-    html! { ul.steps { @for event in record.receipt.events.iter() { li {
-        @match event {
-            Event::Transferred { from, to, asset: of, amount } => {
-                strong { (amount) } " " (asset(*of)) " went from " (account_link(*from)) " to " (account_link(*to))
-            },
-            Event::DataPut { namespace, key } => {
-                q.bytes { (readable(key)) } " was written in the namespace of " (account_link(*namespace))
-            },
-        }
-    } } } }
+    html! { ul.steps { @for one in record.receipt.events.iter() { li { (event(one)) } } } }
 }

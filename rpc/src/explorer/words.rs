@@ -1,7 +1,6 @@
-//! Hashes, times and instructions as people read them.
+//! Hashes, times and bytes as people read them.
 
 use maud::{Markup, html};
-use quorate_chain::transaction::Instruction;
 use quorate_chain::{
     AccountId, AssetId, Epoch, Height, TimestampMs, TransactionId, ValidatorIndex, ValidatorSet,
 };
@@ -105,21 +104,6 @@ pub(super) fn readable(bytes: &[u8]) -> String {
         return text;
     }
     text.chars().take(SHOWN_MAX).chain(['…']).collect()
-}
-
-/// What an instruction asks for.
-pub(super) fn instruction(from: AccountId, instruction: &Instruction) -> Markup {
-    match instruction {
-        Instruction::Transfer { to, asset: of, amount, memo } => html! {
-            "Transfer " strong { (amount) } " " (asset(*of)) " from " (account_link(from)) " to " (account_link(*to))
-            @if !memo.is_empty() { ", memo " q.bytes { (readable(memo)) } }
-        },
-        Instruction::PutData { namespace, key, value } => html! {
-            "Write " (count(value.len(), "byte")) " to " q.bytes { (readable(key)) }
-            " in the namespace of " (account_link(*namespace))
-            @if !value.is_empty() { ": " q.bytes { (readable(value)) } }
-        },
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::client::{Answer, get, result};
 use crate::node::{CHAIN, NAUGHTY, Node, alice, bob, body, key, payment, transfer};
 use quorate_chain::Transaction;
 use quorate_chain::codec::Bytes;
-use quorate_chain::transaction::Instruction;
+use quorate_chain::instruction::Instruction;
 use serde_json::json;
 
 fn page(node: &Node, path: &str, status: u16) -> String {

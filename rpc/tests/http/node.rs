@@ -1,19 +1,18 @@
 //! A node of one thread behind a real server.
 
-use quorate_chain::block::{BlockResult, PROTOCOL_VERSION, transactions_root};
-use quorate_chain::certificate::CommitVote;
-use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::{Bytes, List, Text};
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::execution::{InvalidTransaction, check_against_state, check_form};
+use quorate_chain::execution::{Admission, InvalidTransaction, check_form};
+use quorate_chain::instruction::Instruction;
+use quorate_chain::ledger::fixture::{commit, next_block};
 use quorate_chain::ledger::{GenesisState, Ledger, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, AccountStatus, StateKey, StateValue};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::fixture::validator_set;
 use quorate_chain::{
-    AccountId, Amount, AssetId, Block, ChainId, CommitCertificate, Epoch, Header, Height, Nonce, TimestampMs,
-    Transaction, TransactionId, ValidatorIndex, ValidatorSet, View,
+    AccountId, Amount, AssetId, ChainId, Epoch, Height, Nonce, TimestampMs, Transaction, TransactionId,
+    ValidatorSet,
 };
 use quorate_rpc::{NodeStatus, NodeView, Rejection, Server, ServerConfig, Submission};
 use std::collections::BTreeMap;
@@ -82,12 +81,12 @@ pub(crate) fn validators() -> ValidatorSet {
 }
 
 fn genesis() -> GenesisState {
+    let rich = Account { balance: Amount(1000), ..Account::default() };
     let frozen = Account { status: AccountStatus::Frozen, ..Account::default() };
     let entries = BTreeMap::from([
         (StateKey::Parameters, StateValue::Parameters(Parameters::default())),
         (StateKey::Validators, StateValue::Validators(Epoch(0), validators())),
-        (StateKey::Account(alice()), StateValue::Account(Account::default())),
-        (StateKey::Balance(alice(), AssetId::NATIVE), StateValue::Balance(Amount(1000))),
+        (StateKey::Account(alice()), StateValue::Account(rich)),
         (StateKey::Account(carol()), StateValue::Account(frozen)),
     ]);
     GenesisState { chain: CHAIN, timestamp_ms: TimestampMs(START_MS), validators: validators(), entries }
@@ -99,14 +98,7 @@ pub(crate) fn transfer(to: AccountId, amount: u128, memo: &[u8]) -> Instruction 
 }
 
 pub(crate) fn body(account: AccountId, nonce: u64, instruction: Instruction) -> TransactionBody {
-    TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account,
-        nonce: Nonce(nonce),
-        valid_until: Height::ZERO,
-        sponsor: None,
-        instructions: List::new(vec![instruction]).unwrap(),
-    }
+    TransactionBody::new(CHAIN, account, Nonce(nonce), vec![instruction]).unwrap()
 }
 
 /// Alice's transfer to Bob.
@@ -217,7 +209,9 @@ impl Worker {
         if !transaction.verify_signatures(CHAIN) {
             return Err(InvalidTransaction::Signature.into());
         }
-        let expected = check_against_state(&self.ledger.reader_at(block).unwrap(), transaction)?;
+        let state = self.ledger.reader_at(block).unwrap();
+        let mut admission = Admission::new(&state, self.ledger.parameters(), tip.timestamp_ms);
+        let expected = admission.check(transaction)?;
         let found = transaction.body().nonce;
         if found != expected {
             return Err(Rejection::WrongNonce { expected, found });
@@ -230,35 +224,10 @@ impl Worker {
     }
 
     fn commit(&mut self, transactions: Vec<Transaction>) {
-        let tip = self.ledger.tip();
-        let header = Header {
-            version: PROTOCOL_VERSION,
-            height: tip.height.next(),
-            epoch: Epoch(0),
-            parent: tip.block,
-            timestamp_ms: TimestampMs(tip.timestamp_ms.0 + 1000),
-            transactions_root: transactions_root(&transactions),
-            transaction_count: u32::try_from(transactions.len()).unwrap(),
-            parent_result: tip.result.hash(),
-            proposer: ValidatorIndex(0),
-        };
-        let block = Block { header, transactions: List::new(transactions).unwrap() };
-        self.ledger.append_body(&block).unwrap();
-        let result = self.ledger.execute(&block).unwrap();
-        let certificate = certify(&block.header, &result.result);
-        self.ledger.commit(block.hash(), List::default(), certificate).unwrap();
+        let mut block = next_block(&self.ledger, transactions);
+        block.header.timestamp_ms.0 += 999;
+        // Validator 2 does not sign.
+        commit(&mut self.ledger, &block, &[0, 1, 3]).unwrap();
         self.committed.send_replace(block.header.height);
     }
-}
-
-/// Validators 0, 1 and 3 sign; 2 does not.
-fn certify(header: &Header, result: &BlockResult) -> CommitCertificate {
-    let vote = CommitVote {
-        epoch: header.epoch,
-        view: View(0),
-        height: header.height,
-        block: header.hash(),
-        result: result.hash(),
-    };
-    commit_certificate(CHAIN, vote, &[0, 1, 3])
 }

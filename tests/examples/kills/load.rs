@@ -1,10 +1,11 @@
 //! Clients that submit open-loop, and wait for the acknowledgement of each transfer.
 
 use crate::{DEADLINE, Failure, LOOK_EVERY, Run};
-use quorate_chain::codec::{Bytes, List};
+use quorate_chain::codec::Bytes;
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
-use quorate_chain::{AccountId, Amount, AssetId, ChainId, Height, Nonce, Transaction, TransactionId};
+use quorate_chain::instruction::Instruction;
+use quorate_chain::transaction::TransactionBody;
+use quorate_chain::{AccountId, Amount, AssetId, ChainId, Nonce, Transaction, TransactionId};
 use quorate_rpc_client::{Client, Committed, Outcome};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::sleep;
@@ -78,14 +79,7 @@ impl Wallet {
     fn transfer(&self, chain: ChainId, nonce: Nonce, to: AccountId) -> Result<Transaction, Failure> {
         let memo = Bytes::default();
         let transfer = Instruction::Transfer { to, asset: AssetId::NATIVE, amount: Amount(1), memo };
-        let body = TransactionBody {
-            chain: ChainTag::from(chain),
-            account: self.address(),
-            nonce,
-            valid_until: Height::ZERO,
-            sponsor: None,
-            instructions: List::new(vec![transfer])?,
-        };
+        let body = TransactionBody::new(chain, self.address(), nonce, vec![transfer])?;
         Ok(Transaction::sign(body, chain, &[&self.key])?)
     }
 }

@@ -50,12 +50,7 @@ impl Net {
             fs::write(home.join("config.toml"), config)?;
             urls.push(format!("http://{rpc}"));
         }
-        let account = |address: &AccountId| GenesisAccount {
-            name: None,
-            address: *address,
-            balance: FUNDS,
-            organisation: None,
-        };
+        let account = |address: &AccountId| GenesisAccount::member(*address, FUNDS);
         let accounts = accounts.iter().map(account).collect();
         let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
         let genesis = Genesis::merge(cards, accounts, Parameters::default(), "kills", TimestampMs(now))?;

@@ -4,7 +4,7 @@ use super::store::FragileStore;
 use super::story::{Failure, Plan, Step, Story};
 use crate::sim::Random;
 use quorate_chain::ledger::journal::{Disk, MemDisk, Options, PowerLoss};
-use quorate_chain::ledger::{Ledger, LedgerError, Opened};
+use quorate_chain::ledger::{LedgerError, LedgerOptions, Opened};
 use quorate_chain::{BlockHash, Height};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -27,7 +27,7 @@ pub struct Images {
 #[derive(Debug)]
 struct Told {
     story: Story,
-    segment_bytes: u64,
+    options: LedgerOptions,
     /// Changing operations of disk and store in the whole story.
     points: u64,
     /// Every body that is ever appended, committed or not.
@@ -47,6 +47,8 @@ pub struct Tally {
     pub torn_tails: u64,
     /// Openings that replayed commits into the store.
     pub replays: u64,
+    /// Openings that took the kept tree instead of reading the state.
+    pub kept_trees: u64,
     /// Openings that found more committed than was acknowledged.
     pub ahead: u64,
 }
@@ -61,6 +63,7 @@ impl Tally {
             in_recovery: self.in_recovery + other.in_recovery,
             torn_tails: self.torn_tails + other.torn_tails,
             replays: self.replays + other.replays,
+            kept_trees: self.kept_trees + other.kept_trees,
             ahead: self.ahead + other.ahead,
         }
     }
@@ -127,13 +130,21 @@ impl Told {
             epoch_heights: [7, 1_000, 5][(number % 3) as usize],
         };
         let segment_bytes = [64, 96, 64, 1_024][(number % 4) as usize] * 1_024;
+        let options = LedgerOptions {
+            // Few: a commit waits for the store.
+            lag_heights: [512, 4, 10, 6][(number % 4) as usize],
+            retain_states: [32, 4][(number % 2) as usize],
+            background: false,
+            segments: Options { segment_bytes, record_bytes_max: segment_bytes - SEGMENT_OVERHEAD_BYTES },
+            ..LedgerOptions::default()
+        };
         let story = Story::write(plan)?;
         let bodies = story.steps.iter().filter_map(|step| match step {
             Step::Body(block) => Some(block.hash()),
             _ => None,
         });
         let bodies = bodies.collect();
-        let mut told = Self { story, segment_bytes, points: 0, bodies };
+        let mut told = Self { story, options, points: 0, bodies };
         let disk = MemDisk::new(0);
         let mut opened = told.open(&disk, &FragileStore::beside(&disk))?;
         told.story.tell_rest(&mut opened.ledger)?;
@@ -143,10 +154,7 @@ impl Told {
 
     fn open(&self, disk: &MemDisk, store: &FragileStore) -> Result<Opened, LedgerError> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-        let record_bytes_max = self.segment_bytes - SEGMENT_OVERHEAD_BYTES;
-        let segments = Options { segment_bytes: self.segment_bytes, record_bytes_max };
-        let store = Box::new(store.clone());
-        Ledger::open_with_segments(disk, Path::new("/chain"), segments, store, &self.story.genesis)
+        self.options.open_with(disk, Path::new("/chain"), Box::new(store.clone()), &self.story.genesis)
     }
 }
 
@@ -164,7 +172,7 @@ impl Acknowledged {
             Step::Body(block) => {
                 self.appended.insert(block.hash(), block.header.height);
             }
-            Step::Execute(_) | Step::Checkpoint(_) => {}
+            Step::Execute(_) | Step::Write(..) | Step::Scrub(..) | Step::Checkpoint(_) => {}
             Step::Sync(_) => self.synced.append(&mut self.appended),
             Step::Commit(height) => {
                 self.height = *height;
@@ -249,6 +257,7 @@ impl Run<'_> {
         };
         self.tally.torn_tails += u64::from(opened.report.torn_tail.is_some());
         self.tally.replays += u64::from(opened.report.replayed > 0);
+        self.tally.kept_trees += u64::from(opened.report.from_kept_tree);
         self.tally.ahead += u64::from(opened.ledger.tip().height > self.acknowledged.height);
         if let Some(why) = &opened.report.rebuilt {
             return Err(format!("the store was made again after a mere loss of power: {why}"));

@@ -7,17 +7,22 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `story.rs` | what is done to a ledger: bodies, executions, commits, checkpoints, ends of epochs |
+//! | `story.rs` | what is done to a ledger: bodies, executions, commits, slices, checkpoints, ends of epochs |
+//! | `writer.rs` | a story told for the first time |
+//! | `actors.rs` | accounts, assets and entries of a story |
 //! | `truth.rs` | what a reader must find at each height |
-//! | `store.rs` | a store that loses power beside a simulated disk |
+//! | `store.rs`, `note.rs` | a store that loses power beside a simulated disk |
 //! | `image.rs` | crash images, each made from its number |
 //! | `rot/` | a data folder with one damaged place |
 
+mod actors;
 mod image;
+mod note;
 mod rot;
 mod store;
 mod story;
 mod truth;
+mod writer;
 
 pub use image::{Images, Tally};
 pub use rot::{Folder, Harm, Mend, Probe, Verdict};

@@ -1,13 +1,15 @@
 //! A store in memory that loses power together with a disk, and then keeps what of the last sets it likes.
 
+use super::note::Note;
 use crate::sim::Random;
 use quorate_chain::ledger::journal::{MemDisk, PowerLoss};
-use quorate_chain::ledger::{Applied, Store, StoreError, Table};
+use quorate_chain::ledger::{Applied, Store, StoreError, Table, TreeFile};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Key = (Table, Vec<u8>);
 type Entries = BTreeMap<Key, Vec<u8>>;
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 #[derive(Debug, Default)]
 struct State {
@@ -15,12 +17,13 @@ struct State {
     durable: Entries,
     /// Everything since the last checkpoint, in order.
     unsynced: Vec<(Key, Option<Vec<u8>>)>,
-    applied: Option<Applied>,
-    /// Written, but the power went: there or not.
-    applying: Option<Applied>,
+    applied: Note<Applied>,
+    /// A [`TreeFile`]'s bytes.
+    tree: Note<Vec<u8>>,
+    damaged: Note<String>,
 }
 
-/// Clones share one store. Each set and each half of a checkpoint is an operation of the disk beside it.
+/// Clones share one store. Each set, each half of a checkpoint and of a note is an operation of the disk beside it.
 #[derive(Clone, Debug)]
 pub(super) struct FragileStore {
     power: MemDisk,
@@ -49,30 +52,37 @@ impl FragileStore {
         self.power.operate().map_err(|error| StoreError::Failed(error.to_string()))
     }
 
+    /// Writes a note as a file is replaced: it may be there when the power goes, and stays once that is synced.
+    fn note<T>(&self, which: fn(&mut State) -> &mut Note<T>, content: Option<T>) -> Result<(), StoreError> {
+        self.operate()?;
+        which(&mut self.state()).write(content);
+        self.operate()?;
+        which(&mut self.state()).sync();
+        Ok(())
+    }
+
     /// What the disk's loss of power leaves of the sets since the last checkpoint: none, all, or what the seed
     /// wants: half of the seeds keep the first ones, half any.
     pub(super) fn lose_power(&self, loss: PowerLoss) {
         let mut state = self.state();
-        let applying = state.applying.take();
         let unsynced = std::mem::take(&mut state.unsynced);
-        let mut survives: Box<dyn FnMut(usize) -> bool> = match loss {
-            PowerLoss::Keep => Box::new(|_| true),
-            PowerLoss::Drop => Box::new(|_| false),
-            PowerLoss::Tear { seed } => {
-                let mut random = Random::new(seed);
-                let prefix = random.chance(50).then(|| random.below(unsynced.len() as u64 + 1) as usize);
-                Box::new(move |place| prefix.map_or_else(|| random.chance(50), |end| place < end))
+        let mut random = Random::new(if let PowerLoss::Tear { seed } = loss { seed } else { 0 });
+        let prefix = random.chance(50).then(|| random.below(unsynced.len() as u64 + 1) as usize);
+        let mut survives = |place: Option<usize>| match loss {
+            PowerLoss::Keep => true,
+            PowerLoss::Drop => false,
+            PowerLoss::Tear { .. } => {
+                prefix.zip(place).map_or_else(|| random.chance(50), |(end, place)| place < end)
             }
         };
         for (place, ((table, key), value)) in unsynced.into_iter().enumerate() {
-            if survives(place) {
+            if survives(Some(place)) {
                 put(&mut state.durable, (table, key), value);
             }
         }
-        // Its file is renamed when the sets are durable.
-        if applying.is_some() && survives(0) {
-            state.applied = applying;
-        }
+        state.applied.lose_power(survives(None));
+        state.tree.lose_power(survives(None));
+        state.damaged.lose_power(survives(None));
         state.now = state.durable.clone();
     }
 }
@@ -98,15 +108,15 @@ impl Store for FragileStore {
         Ok(())
     }
 
-    fn range(
-        &self,
-        table: Table,
-        first: &[u8],
-        last: &[u8],
-        max: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn range(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Pairs, StoreError> {
         let state = self.state();
         let range = state.now.range((table, first.to_vec())..=(table, last.to_vec()));
+        Ok(range.take(max).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn last(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Pairs, StoreError> {
+        let state = self.state();
+        let range = state.now.range((table, first.to_vec())..=(table, last.to_vec())).rev();
         Ok(range.take(max).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
 
@@ -118,23 +128,44 @@ impl Store for FragileStore {
             state.unsynced.clear();
             state.durable = state.now.clone();
         }
-        state.applying = Some(applied);
         drop(state);
-        self.operate()?;
-        let mut state = self.state();
-        state.applied = state.applying.take();
-        Ok(())
+        self.note(|state| &mut state.applied, Some(applied))
     }
 
     fn applied(&self) -> Option<Applied> {
-        self.state().applied
+        self.state().applied.read()
+    }
+
+    fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError> {
+        let mut bytes = Vec::new();
+        tree.write(&mut bytes).map_err(|error| StoreError::Failed(error.to_string()))?;
+        self.note(|state| &mut state.tree, Some(bytes))
+    }
+
+    fn saved_tree(&self) -> Option<TreeFile> {
+        TreeFile::read(self.state().tree.read()?.as_slice()).ok()
+    }
+
+    fn mark_damaged(&self, what: &str) -> Result<(), StoreError> {
+        self.note(|state| &mut state.damaged, Some(what.to_owned()))
+    }
+
+    fn damaged(&self) -> Option<String> {
+        self.state().damaged.read()
+    }
+
+    fn clear_table(&self, table: Table) -> Result<(), StoreError> {
+        let state = self.state();
+        let keys: Vec<Key> = state.now.keys().filter(|(of, _)| *of == table).cloned().collect();
+        drop(state);
+        keys.into_iter().try_for_each(|(table, key)| self.set(table, &key, None))
     }
 
     fn clear(&self) -> Result<(), StoreError> {
-        let mut state = self.state();
-        state.applied = None;
-        let keys: Vec<Key> = state.now.keys().cloned().collect();
-        drop(state);
-        keys.into_iter().try_for_each(|(table, key)| self.set(table, &key, None))
+        self.note(|state| &mut state.applied, None)?;
+        self.note(|state| &mut state.tree, None)?;
+        let keys: Vec<Key> = self.state().now.keys().cloned().collect();
+        keys.into_iter().try_for_each(|(table, key)| self.set(table, &key, None))?;
+        self.note(|state| &mut state.damaged, None)
     }
 }

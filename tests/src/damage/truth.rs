@@ -1,12 +1,18 @@
 //! What a reader must find at each height, and the comparison.
 
-use super::story::{Failure, accounts, keys};
-use quorate_chain::ledger::{AccountRecord, CommittedBlock, Ledger, LedgerError, Opened, Reader, Tip};
+use super::actors::{accounts, keys};
+use super::story::Failure;
+use quorate_chain::ledger::{
+    AccountRecord, CommittedBlock, HISTORY_PAGE_MAX, Ledger, LedgerError, Opened, Reader, StateAt, Tip,
+};
 use quorate_chain::state::{StateKey, StateValue, value_hash};
 use quorate_chain::{AccountId, Epoch, Height};
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
+
+/// How far below the tip states are looked at, beside the tip's own.
+const EARLIER: [u64; 3] = [1, 3, 9];
 
 /// Why a ledger is not what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,9 @@ fn short(value: &impl Debug) -> String {
     format!("{value:?}").chars().take(160).collect()
 }
 
+/// Height and index in the block.
+type Place = (Height, u32);
+
 /// A height as the story has it.
 #[derive(Debug)]
 struct Moment {
@@ -52,6 +61,8 @@ struct Moment {
     block: Option<Arc<CommittedBlock>>,
     state: BTreeMap<StateKey, Option<StateValue>>,
     accounts: BTreeMap<AccountId, Option<AccountRecord>>,
+    /// Where the transactions of each account are, latest first.
+    history: BTreeMap<AccountId, Vec<Place>>,
 }
 
 /// Every height of a story.
@@ -68,15 +79,15 @@ impl Truth {
     /// Adds what the reference has at its tip.
     pub(super) fn record(&mut self, ledger: &Ledger) -> Result<(), Failure> {
         let reader = ledger.reader();
-        let mut all = keys();
-        all.extend([StateKey::Parameters, StateKey::Validators]);
-        let state = all.into_iter().map(|key| Ok((key.clone(), reader.get(&key)?)));
-        let records = accounts().into_iter().map(|id| Ok((id, reader.account(id)?)));
+        let state = keys().into_iter().map(|key| Ok((key.clone(), reader.latest()?.get(&key)?)));
+        let records = accounts().iter().map(|id| Ok((*id, reader.account(*id)?)));
+        let history = accounts().iter().map(|id| Ok((*id, reader.history(*id, None, HISTORY_PAGE_MAX)?)));
         self.0.push(Moment {
             tip: ledger.tip().clone(),
             block: reader.block(ledger.tip().height)?,
             state: state.collect::<Result<_, LedgerError>>()?,
             accounts: records.collect::<Result<_, LedgerError>>()?,
+            history: history.collect::<Result<_, LedgerError>>()?,
         });
         Ok(())
     }
@@ -117,7 +128,25 @@ impl Truth {
         same("the root", &ledger.root(), &tip.result.state_root)?;
         self.check_blocks(&reader, tip.height)?;
         self.check_epochs(&reader, tip)?;
-        check_state(&reader, moment)
+        for (id, expected) in &moment.history {
+            let found = reader.history(*id, None, HISTORY_PAGE_MAX)?;
+            same(format_args!("the transactions of {id}"), &found, expected)?;
+        }
+        self.check_states(&reader, tip.height)
+    }
+
+    /// The state at the tip, and at some earlier heights if they are kept.
+    fn check_states(&self, reader: &Reader, tip: Height) -> Result<(), Trouble> {
+        check_state(&reader.latest()?, &self.0[tip.0 as usize])?;
+        for back in EARLIER.into_iter().filter(|back| *back <= tip.0) {
+            let height = Height(tip.0 - back);
+            match reader.at(height) {
+                Ok(state) => check_state(&state, &self.0[height.0 as usize])?,
+                Err(LedgerError::Pruned { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn check_blocks(&self, reader: &Reader, tip: Height) -> Result<(), Trouble> {
@@ -154,11 +183,11 @@ impl Truth {
     }
 }
 
-fn check_state(reader: &Reader, moment: &Moment) -> Result<(), Trouble> {
+fn check_state(state: &StateAt, moment: &Moment) -> Result<(), Trouble> {
     let root = moment.tip.result.state_root.0;
     for (key, expected) in &moment.state {
-        same(format_args!("{key:?}"), &reader.get(key)?, expected)?;
-        let proof = reader.prove(key)?;
+        same(format_args!("{key:?}"), &state.get(key)?, expected)?;
+        let proof = state.prove(key)?;
         same(format_args!("the proven {key:?}"), &proof.value, expected)?;
         let proven = proof.proof.verify(&root, &key.hash());
         let hash = expected.as_ref().map(|value| value_hash(key, value));
@@ -168,7 +197,7 @@ fn check_state(reader: &Reader, moment: &Moment) -> Result<(), Trouble> {
         }
     }
     for (id, expected) in &moment.accounts {
-        same(format_args!("account {id}"), &reader.account(*id)?, expected)?;
+        same(format_args!("account {id}"), &state.account(*id)?, expected)?;
     }
     Ok(())
 }

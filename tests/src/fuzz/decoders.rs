@@ -8,13 +8,14 @@ use quorate_chain::block::BlockResult;
 use quorate_chain::certificate::CertifiedHeader;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::crypto::{SignedMessage, verify_batch, verify_zip215};
+use quorate_chain::instruction::Instruction;
 use quorate_chain::ledger::{Applied, journal::Position};
 use quorate_chain::merkle::MerkleProof;
 use quorate_chain::parameters::Parameters;
 use quorate_chain::receipt::{Event, Receipt};
 use quorate_chain::state::tree::{Prefix, Proof, Summary};
 use quorate_chain::state::{StateKey, StateValue, value_hash};
-use quorate_chain::transaction::{Instruction, TransactionBody};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::{Card, SetChange};
 use quorate_chain::{
     Block, CommitCertificate, Header, Height, PreparedCertificate, TimestampMs, Transaction, ValidatorIndex,

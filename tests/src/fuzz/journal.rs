@@ -155,7 +155,7 @@ fn written_and_damaged(disk: &MemDisk, script: &mut Script<'_>) {
     }
 }
 
-static GENESIS: LazyLock<GenesisState> = LazyLock::new(|| {
+pub(super) static GENESIS: LazyLock<GenesisState> = LazyLock::new(|| {
     let parameters = Parameters::default();
     GenesisState::new(CHAIN, TimestampMs(1), validator_set(4), parameters, BTreeMap::new())
 });

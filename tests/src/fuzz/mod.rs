@@ -8,6 +8,7 @@
 //! | `decoders.rs` | bytes from peers, clients and disk |
 //! | `proofs.rs` | what a client verifies, and forged |
 //! | `journal.rs` | files of the journal and of the ledger |
+//! | `archive.rs` | exported blocks, damaged and forged |
 //! | `documents.rs` | genesis documents, cards, key files |
 //! | `replica/` | replicas of the consensus core against a Byzantine one |
 //! | `genuine.rs` | what verification should say, found without it |
@@ -22,6 +23,7 @@
     reason = "a broken property panics"
 )]
 
+mod archive;
 mod decoders;
 mod documents;
 mod genuine;
@@ -31,6 +33,7 @@ mod replica;
 mod script;
 mod seeds;
 
+pub use archive::archive;
 pub use decoders::{CHAIN_VALUES, chain_value, evidence, hostile_lengths, message, record, transaction};
 pub use documents::{genesis_document, member_files};
 pub use journal::{journal, ledger};
@@ -46,7 +49,8 @@ pub use seeds::{CORPUS_BYTES_MAX, CORPUS_FILES_MAX, seeds};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
+    ("archive", archive),
     ("certificates", certificates),
     ("chain_value", chain_value),
     ("evidence", evidence),

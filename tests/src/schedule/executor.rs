@@ -4,13 +4,14 @@ use super::disk::Committed;
 use super::setup::Setup;
 use quorate_chain::codec::{Bytes, List};
 use quorate_chain::crypto::SecretKey;
+use quorate_chain::instruction::Instruction;
 use quorate_chain::ledger::journal::MemDisk;
 use quorate_chain::ledger::{GenesisState, Ledger, MemoryStore, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, StateKey, StateValue};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::{
-    AccountId, Amount, AssetId, BlockHash, ChainId, CommitCertificate, Header, Height, Nonce, ResultHash,
+    AccountId, Amount, AssetId, BlockHash, ChainId, CommitCertificate, Header, Nonce, ResultHash,
     TimestampMs, Transaction,
 };
 use quorate_consensus::SealedBlock;
@@ -29,29 +30,20 @@ pub const PAYEE: AccountId = AccountId([9; 32]);
 /// A transfer by the client.
 pub(super) fn transfer(chain: ChainId, nonce: u64) -> Transaction {
     let memo = Bytes::default();
-    let body = TransactionBody {
-        chain: ChainTag::from(chain),
-        account: client().public().into(),
-        nonce: Nonce(nonce),
-        valid_until: Height::ZERO,
-        sponsor: None,
-        instructions: List::new(vec![Instruction::Transfer {
-            to: PAYEE,
-            asset: AssetId::NATIVE,
-            amount: Amount(1),
-            memo,
-        }])
-        .expect("one instruction"),
-    };
+    let body = TransactionBody::new(
+        chain,
+        client().public().into(),
+        Nonce(nonce),
+        vec![Instruction::Transfer { to: PAYEE, asset: AssetId::NATIVE, amount: Amount(1), memo }],
+    )
+    .expect("one instruction");
     Transaction::sign(body, chain, &[&client()]).expect("a transfer is small enough to sign")
 }
 
 fn genesis(setup: &Setup) -> GenesisState {
     let account = AccountId::from(client().public());
-    let entries = BTreeMap::from([
-        (StateKey::Account(account), StateValue::Account(Account::default())),
-        (StateKey::Balance(account, AssetId::NATIVE), StateValue::Balance(Amount(1_000_000))),
-    ]);
+    let entry = StateValue::Account(Account { balance: Amount(1_000_000), ..Account::default() });
+    let entries = BTreeMap::from([(StateKey::Account(account), entry)]);
     let set = (*setup.context.set).clone();
     GenesisState::new(setup.context.chain, TimestampMs(1), set, Parameters::default(), entries)
 }

@@ -1,12 +1,13 @@
 //! Who submits transactions: each again and again, to one node after the other, until it is committed there.
 
 use super::random::Random;
-use quorate_chain::codec::{Bytes, List};
+use quorate_chain::codec::Bytes;
 use quorate_chain::crypto::SecretKey;
+use quorate_chain::instruction::Instruction;
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, StateKey, StateReader, StateValue};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
-use quorate_chain::{AccountId, Amount, AssetId, ChainId, Height, Nonce, Transaction, TransactionId};
+use quorate_chain::transaction::TransactionBody;
+use quorate_chain::{AccountId, Amount, AssetId, ChainId, Nonce, Transaction, TransactionId};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -104,27 +105,23 @@ fn transaction(number: usize) -> Option<Transaction> {
         let amount = if number % 7 == 3 { Amount(100 * BALANCE) } else { Amount(1 + number as u128) };
         Instruction::Transfer { to, asset: AssetId::NATIVE, amount, memo: Bytes::default() }
     };
-    let body = TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account: accounts()[sender],
-        nonce: Nonce((number / ACCOUNTS) as u64),
-        valid_until: Height::ZERO,
-        sponsor: None,
-        instructions: List::new(vec![instruction]).ok()?,
-    };
+    let body =
+        TransactionBody::new(CHAIN, accounts()[sender], Nonce((number / ACCOUNTS) as u64), vec![instruction])
+            .ok()?;
     Transaction::sign(body, CHAIN, &[&key]).ok()
 }
 
-const fn receiver(number: u8) -> AccountId {
-    AccountId([200 + number; 32])
+fn receiver(number: u8) -> AccountId {
+    static RECEIVER_IDS: OnceLock<Vec<AccountId>> = OnceLock::new();
+    let made = || (0..RECEIVERS).map(|number| key(ACCOUNTS + usize::from(number)).public().into()).collect();
+    RECEIVER_IDS.get_or_init(made)[usize::from(number)]
 }
 
 /// Accounts and balances of genesis.
 pub(super) fn entries() -> BTreeMap<StateKey, StateValue> {
-    let account = |id: &AccountId| (StateKey::Account(*id), StateValue::Account(Account::default()));
-    let balance =
-        |id: &AccountId| (StateKey::Balance(*id, AssetId::NATIVE), StateValue::Balance(Amount(BALANCE)));
-    accounts().iter().flat_map(|id| [account(id), balance(id)]).collect()
+    let account = Account { balance: Amount(BALANCE), ..Account::default() };
+    let entry = |id: &AccountId| (StateKey::Account(*id), StateValue::Account(account.clone()));
+    accounts().iter().map(entry).collect()
 }
 
 pub(super) fn parameters(window: u64) -> Parameters {
@@ -148,8 +145,8 @@ pub(super) fn nonces(state: &impl StateReader) -> BTreeMap<AccountId, Nonce> {
 /// S5: what all accounts hold together, beside what they held at first.
 pub(super) fn balances(state: &impl StateReader) -> (u128, u128) {
     let all = accounts().iter().copied().chain((0..RECEIVERS).map(receiver));
-    let held = all.filter_map(|id| match state.get(&StateKey::Balance(id, AssetId::NATIVE)) {
-        Ok(Some(StateValue::Balance(amount))) => Some(amount.0),
+    let held = all.filter_map(|id| match state.get(&StateKey::Account(id)) {
+        Ok(Some(StateValue::Account(account))) => Some(account.balance.0),
         _ => None,
     });
     (held.sum(), BALANCE * ACCOUNTS as u128)

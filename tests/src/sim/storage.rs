@@ -54,8 +54,10 @@ impl Storage {
     /// The process ends, and maybe the power with it. Faults that were ordered are forgotten.
     pub(super) fn lose_power(&self, loss: PowerLoss) {
         self.disk.power_loss(loss);
-        if loss != PowerLoss::Keep {
-            self.store.lose_power();
+        match loss {
+            PowerLoss::Keep => {}
+            PowerLoss::Drop => self.store.lose_power(),
+            PowerLoss::Tear { seed } => self.store.tear(seed),
         }
     }
 

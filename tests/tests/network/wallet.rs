@@ -1,9 +1,10 @@
 //! Accounts that sign.
 
-use quorate_chain::codec::{Bytes, List};
+use quorate_chain::codec::Bytes;
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
-use quorate_chain::{AccountId, Amount, AssetId, ChainId, Height, Nonce, Transaction};
+use quorate_chain::instruction::Instruction;
+use quorate_chain::transaction::TransactionBody;
+use quorate_chain::{AccountId, Amount, AssetId, ChainId, Nonce, Transaction};
 use quorate_genesis::{KeyFile, KeyKind};
 use quorate_rpc_client::Client;
 use std::path::Path;
@@ -37,14 +38,7 @@ impl Wallet {
             amount: Amount(amount),
             memo: Bytes::default(),
         };
-        TransactionBody {
-            chain: ChainTag::from(self.chain),
-            account: self.address(),
-            nonce: self.nonce,
-            valid_until: Height::ZERO,
-            sponsor: None,
-            instructions: List::new(vec![transfer]).unwrap(),
-        }
+        TransactionBody::new(self.chain, self.address(), self.nonce, vec![transfer]).unwrap()
     }
 
     pub(crate) fn sign(&self, body: TransactionBody) -> Transaction {

@@ -43,7 +43,7 @@ fn recorded(stage: &Stage, seat: usize) -> (Height, Amount) {
     let transaction = stage.transaction(NONCE);
     let record = reader.transaction(transaction.id()).expect("readable").expect("committed");
     let payee = reader.account(PAYEE).expect("readable").expect("paid");
-    (record.height, payee.balances.iter().map(|(_, amount)| *amount).next().expect("paid"))
+    (record.height, payee.balances.iter().map(|(_, held)| held.amount).next().expect("paid"))
 }
 
 #[test]

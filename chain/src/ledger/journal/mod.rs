@@ -11,6 +11,7 @@
 //! - `writer`: [`Journal`], append and group commit, creation and pruning of segments
 //! - `recovery`: what opening does with what a crash left
 //! - `reader`: [`Reader`] and [`Scan`], usable from any thread beside the writer
+//! - `survey`: [`Survey`], a look through all files that changes nothing and goes past damage
 //! - `format`: the bytes
 //! - `disk`, `fs_disk`, `mem_disk`: the files behind a trait; the real ones, and ones that can lose power
 //!
@@ -38,6 +39,7 @@ mod fs_disk;
 mod mem_disk;
 mod reader;
 mod recovery;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -49,4 +51,5 @@ pub use fs_disk::FsDisk;
 pub use mem_disk::{MemDisk, PowerLoss};
 pub use reader::{Entry, Reader, SCAN_WINDOW_BYTES, SEGMENTS_OPEN_MAX, Scan};
 pub use recovery::{Recovered, TornTail};
+pub use survey::{Found, Survey};
 pub use writer::{BODIES_SEGMENT_BYTES, Journal, Options, RECORD_BYTES_MAX, VOTES_SEGMENT_BYTES};

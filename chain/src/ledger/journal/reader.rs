@@ -88,7 +88,7 @@ impl Shared {
         }
     }
 
-    fn file(&self, number: u64) -> Result<Arc<dyn DiskFile>, Error> {
+    pub(super) fn file(&self, number: u64) -> Result<Arc<dyn DiskFile>, Error> {
         let mut files = self.open_files.lock().unwrap_or_else(PoisonError::into_inner);
         let found = match files.iter().position(|(open, _)| *open == number) {
             Some(index) => files.remove(index).1,

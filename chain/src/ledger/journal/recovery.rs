@@ -101,7 +101,7 @@ fn segment_headers(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentHeader>, Er
     Ok(headers)
 }
 
-fn segment_header(
+pub(super) fn segment_header(
     file: &dyn DiskFile,
     path: &Path,
     number: u64,
@@ -128,7 +128,7 @@ fn segment_header(
 
 /// Whether the power went while this last segment was made. Its header is durable before its first record is
 /// written, so then there are none, and header or length is missing.
-fn is_unfinished(file: &dyn DiskFile, path: &Path) -> Result<bool, Error> {
+pub(super) fn is_unfinished(file: &dyn DiskFile, path: &Path) -> Result<bool, Error> {
     let bytes = file.len().map_err(Error::io("stat", path))?;
     let mut sector = [0; SEGMENT_HEADER_BYTES as usize];
     if bytes < SEGMENT_HEADER_BYTES {
@@ -155,11 +155,20 @@ fn is_unfinished(file: &dyn DiskFile, path: &Path) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The last segment while it is recovered.
-struct Tail<'a> {
-    path: PathBuf,
-    file: &'a dyn DiskFile,
-    segment: Segment,
+/// The last segment while it is recovered, or looked at.
+pub(super) struct Tail<'a> {
+    pub(super) path: PathBuf,
+    pub(super) file: &'a dyn DiskFile,
+    pub(super) segment: Segment,
+}
+
+/// What the last segment holds, as opening judges it.
+pub(super) struct Examined {
+    /// Behind its last record.
+    pub(super) offset: u64,
+    next_sequence: u64,
+    /// Where the first record is that no later one tells to have been synced; `offset` if there is none.
+    doubtful: u64,
 }
 
 struct CleanTail {
@@ -170,6 +179,15 @@ struct CleanTail {
 
 impl Tail<'_> {
     fn recover(&self) -> Result<CleanTail, Error> {
+        let Examined { offset, next_sequence, doubtful } = self.examine()?;
+        let discarded = self.erase(offset)?;
+        // Without a proof even of the first record, the header is as doubtful.
+        self.make_durable(if doubtful == SEGMENT_HEADER_BYTES { 0 } else { doubtful }, offset)?;
+        Ok(CleanTail { offset, next_sequence, discarded })
+    }
+
+    /// Finds the end of the records, or what is corrupt before it. Changes nothing.
+    pub(super) fn examine(&self) -> Result<Examined, Error> {
         let mut window = Window::default();
         let mut offset = SEGMENT_HEADER_BYTES;
         let mut next_sequence = self.segment.first_sequence;
@@ -208,11 +226,8 @@ impl Tail<'_> {
             }
         };
         self.check_no_later_record(after, offset, next_sequence)?;
-        let discarded = self.erase(offset)?;
         let doubtful = unproven.front().map_or(offset, |(_, first)| *first);
-        // Without a proof even of the first record, the header is as doubtful.
-        self.make_durable(if doubtful == SEGMENT_HEADER_BYTES { 0 } else { doubtful }, offset)?;
-        Ok(CleanTail { offset, next_sequence, discarded })
+        Ok(Examined { offset, next_sequence, doubtful })
     }
 
     /// Behind the tail everything was zero before it was written, and storage loses whole sectors: in a torn record
@@ -273,6 +288,19 @@ impl Tail<'_> {
     /// Writes zeros from `offset` to the last byte that isn't one: a later append must not make an old record part
     /// of the journal again. Returns how many bytes.
     fn erase(&self, offset: u64) -> Result<u64, Error> {
+        let end = offset + self.written_behind(offset)?;
+        let chunk = vec![0; SCAN_WINDOW_BYTES];
+        let mut at = offset;
+        while at < end {
+            let count = (end - at).min(chunk.len() as u64) as usize;
+            self.write(at, &chunk[..count])?;
+            at += count as u64;
+        }
+        Ok(end - offset)
+    }
+
+    /// Bytes from `offset` to the last one that isn't zero.
+    pub(super) fn written_behind(&self, offset: u64) -> Result<u64, Error> {
         let mut chunk = vec![0; SCAN_WINDOW_BYTES];
         let mut end = offset;
         let mut at = offset;
@@ -284,13 +312,6 @@ impl Tail<'_> {
             {
                 end = at + last as u64 + 1;
             }
-            at += count as u64;
-        }
-        chunk.fill(0);
-        let mut at = offset;
-        while at < end {
-            let count = (end - at).min(chunk.len() as u64) as usize;
-            self.write(at, &chunk[..count])?;
             at += count as u64;
         }
         Ok(end - offset)

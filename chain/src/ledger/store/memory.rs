@@ -1,7 +1,7 @@
 //! A store in memory that can lose what was not checkpointed.
 
-use super::{Applied, Pair, Store, StoreError, Table, open, seal};
-use std::collections::BTreeMap;
+use super::{Applied, Pair, Store, StoreError, Table, TreeFile, open, seal};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
@@ -10,12 +10,17 @@ type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
 struct Image {
     tables: Tables,
     applied: Option<Applied>,
+    /// As a [`TreeFile`]'s bytes.
+    tree: Option<Vec<u8>>,
+    damaged: Option<String>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     now: Image,
     durable: Tables,
+    /// Values that were set, since ever.
+    sets: u64,
 }
 
 /// Clones share one store, so that it outlives a simulated crash of its ledger.
@@ -33,11 +38,49 @@ impl MemoryStore {
         state.now.tables = state.durable.clone();
     }
 
+    /// Loses some of what was set since the last checkpoint: for each key its last value is there or the one of
+    /// the checkpoint, as the seed wants.
+    pub fn tear(&self, seed: u64) {
+        let mut state = self.state();
+        let mut random = seed;
+        let State { now, durable, .. } = &mut *state;
+        for table in Table::ALL {
+            let written = now.tables.entry(table).or_default();
+            let kept = durable.entry(table).or_default();
+            let keys: BTreeSet<_> = written.keys().chain(kept.keys()).cloned().collect();
+            for key in keys {
+                if written.get(&key) == kept.get(&key) {
+                    continue;
+                }
+                // SplitMix64.
+                random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                if (mixed >> 63) == 0 {
+                    match kept.get(&key) {
+                        Some(value) => written.insert(key, value.clone()),
+                        None => written.remove(&key),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Changes the bytes of the kept tree; whether there is one.
+    pub fn damage_tree(&self, damage: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.state().now.tree.as_mut().map(damage).is_some()
+    }
+
     /// Changes a stored value's bytes, checksum and all.
     pub fn damage(&self, table: Table, key: &[u8], damage: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut state = self.state();
         let value = state.now.tables.get_mut(&table).and_then(|entries| entries.get_mut(key));
         value.map(damage).is_some()
+    }
+
+    /// How many values were set or removed since the store was made.
+    #[must_use]
+    pub fn sets(&self) -> u64 {
+        self.state().sets
     }
 
     /// Every key of a table.
@@ -56,6 +99,7 @@ impl Store for MemoryStore {
 
     fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let mut state = self.state();
+        state.sets += 1;
         let entries = state.now.tables.entry(table).or_default();
         match value {
             Some(value) => entries.insert(key.to_vec(), seal(table, key, value)),
@@ -74,6 +118,17 @@ impl Store for MemoryStore {
             .collect()
     }
 
+    fn last(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError> {
+        let state = self.state();
+        let Some(entries) = state.now.tables.get(&table) else { return Ok(Vec::new()) };
+        entries
+            .range(first.to_vec()..=last.to_vec())
+            .rev()
+            .take(max)
+            .map(|(key, sealed)| Ok((key.clone(), open(table, key, sealed)?)))
+            .collect()
+    }
+
     fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
         let mut state = self.state();
         state.durable = state.now.tables.clone();
@@ -85,8 +140,34 @@ impl Store for MemoryStore {
         self.state().now.applied
     }
 
+    fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError> {
+        let mut bytes = Vec::new();
+        tree.write(&mut bytes).map_err(|error| StoreError::Failed(error.to_string()))?;
+        self.state().now.tree = Some(bytes);
+        Ok(())
+    }
+
+    fn saved_tree(&self) -> Option<TreeFile> {
+        TreeFile::read(self.state().now.tree.as_deref()?).ok()
+    }
+
+    fn mark_damaged(&self, what: &str) -> Result<(), StoreError> {
+        self.state().now.damaged = Some(what.to_owned());
+        Ok(())
+    }
+
+    fn damaged(&self) -> Option<String> {
+        self.state().now.damaged.clone()
+    }
+
+    fn clear_table(&self, table: Table) -> Result<(), StoreError> {
+        self.state().now.tables.remove(&table);
+        Ok(())
+    }
+
     fn clear(&self) -> Result<(), StoreError> {
-        *self.state() = State::default();
+        let mut state = self.state();
+        *state = State { sets: state.sets, ..State::default() };
         Ok(())
     }
 }

@@ -5,16 +5,22 @@
 //! applied height written; a left-over `snap.*.generating` makes every later `open` fail, so it is removed;
 //! what does not open is moved aside by the caller and made again from the journal.
 
-use super::{Applied, Pair, Store, StoreError, Table, open, seal};
+use super::{Applied, Pair, Store, StoreError, Table, TreeFile, open, seal};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Memory that sled keeps of its pages.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// While it is there the store is open, or was not closed.
+const OPEN: &str = "open";
+/// What was found damaged.
+const DAMAGED: &str = "damaged";
+/// The kept tree.
+const TREE: &str = "tree";
+/// Most bytes of the note on what is damaged.
+const DAMAGED_BYTES_MAX: usize = 1_000;
 
 /// The store of a node.
 #[derive(Debug)]
@@ -34,14 +40,15 @@ impl SledStore {
     ///
     /// # Errors
     /// When sled does not open what is there, a panic of its included.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         fs::create_dir_all(folder).map_err(failed)?;
+        fs::write(folder.join(OPEN), b"").map_err(failed)?;
         remove_unfinished_snapshots(folder).map_err(failed)?;
         let path = folder.join("sled");
         let open = || -> Result<_, sled::Error> {
             let database = sled::Config::new()
                 .path(&path)
-                .cache_capacity(CACHE_BYTES)
+                .cache_capacity(cache_bytes)
                 .flush_every_ms(None)
                 .mode(sled::Mode::HighThroughput)
                 .open()?;
@@ -56,6 +63,12 @@ impl SledStore {
             opened.map_err(|_| failed("sled panicked while opening"))?.map_err(failed)?;
         let applied = Mutex::new(read_applied(folder));
         Ok(Self { folder: folder.to_path_buf(), database, tables, applied })
+    }
+
+    /// Whether the store in `folder` was left open: by a crash, or by a process that still runs.
+    #[must_use]
+    pub fn was_left_open(folder: &Path) -> bool {
+        folder.join(OPEN).exists()
     }
 
     /// Moves a folder that does not open aside, keeping it for inspection; gives its new name.
@@ -73,6 +86,13 @@ impl SledStore {
         Err(io::Error::other("a thousand damaged stores lie beside this one; remove some"))
     }
 
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match fs::remove_file(self.folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        }
+    }
+
     fn table(&self, table: Table) -> Result<&sled::Tree, StoreError> {
         self.tables.get(&table).ok_or_else(|| failed("no such table"))
     }
@@ -82,34 +102,50 @@ impl SledStore {
     }
 }
 
+fn opened(table: Table, pair: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Pair, StoreError> {
+    let (key, sealed) = pair.map_err(failed)?;
+    let value = open(table, &key, &sealed)?;
+    Ok((key.to_vec(), value))
+}
+
+/// sled panics on some damage.
+fn guarded<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed("sled panicked")))
+}
+
 impl Store for SledStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let sealed = self.table(table)?.get(key).map_err(failed)?;
+        let tree = self.table(table)?;
+        let sealed = guarded(|| tree.get(key).map_err(failed))?;
         sealed.map(|sealed| open(table, key, &sealed)).transpose()
     }
 
     fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let tree = self.table(table)?;
-        match value {
-            Some(value) => tree.insert(key, seal(table, key, value)).map_err(failed)?,
-            None => tree.remove(key).map_err(failed)?,
-        };
-        Ok(())
+        guarded(|| {
+            match value {
+                Some(value) => tree.insert(key, seal(table, key, value)).map_err(failed)?,
+                None => tree.remove(key).map_err(failed)?,
+            };
+            Ok(())
+        })
     }
 
     fn range(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError> {
-        let pairs = self.table(table)?.range(first.to_vec()..=last.to_vec()).take(max);
-        pairs
-            .map(|pair| {
-                let (key, sealed) = pair.map_err(failed)?;
-                let value = open(table, &key, &sealed)?;
-                Ok((key.to_vec(), value))
-            })
-            .collect()
+        let tree = self.table(table)?;
+        let pairs = || tree.range(first.to_vec()..=last.to_vec()).take(max).map(|pair| opened(table, pair));
+        guarded(|| pairs().collect())
+    }
+
+    fn last(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError> {
+        let tree = self.table(table)?;
+        let pairs =
+            || tree.range(first.to_vec()..=last.to_vec()).rev().take(max).map(|pair| opened(table, pair));
+        guarded(|| pairs().collect())
     }
 
     fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
-        self.database.flush().map_err(failed)?;
+        guarded(|| self.database.flush().map_err(failed))?;
         sync_folder(&self.folder.join("sled")).map_err(failed)?;
         write_applied(&self.folder, applied).map_err(failed)?;
         self.set_applied(Some(applied));
@@ -120,12 +156,46 @@ impl Store for SledStore {
         *self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError> {
+        replace(&self.folder, TREE, |file| tree.write(BufWriter::new(file))).map_err(failed)
+    }
+
+    fn saved_tree(&self) -> Option<TreeFile> {
+        let file = File::open(self.folder.join(TREE)).ok()?;
+        let read = TreeFile::read(BufReader::new(file));
+        read.inspect_err(|error| tracing::warn!(%error, "the kept tree can't be used")).ok()
+    }
+
+    fn mark_damaged(&self, what: &str) -> Result<(), StoreError> {
+        let note: String = what.chars().take(DAMAGED_BYTES_MAX / 4).collect();
+        replace(&self.folder, DAMAGED, |mut file| file.write_all(note.as_bytes())).map_err(failed)
+    }
+
+    fn damaged(&self) -> Option<String> {
+        let mut note = Vec::new();
+        let file = File::open(self.folder.join(DAMAGED)).ok()?;
+        // A note that can't be read is a note too.
+        let _ = file.take(DAMAGED_BYTES_MAX as u64).read_to_end(&mut note);
+        Some(String::from_utf8_lossy(&note).into_owned())
+    }
+
+    fn clear_table(&self, table: Table) -> Result<(), StoreError> {
+        self.table(table)?.clear().map_err(failed)
+    }
+
     fn clear(&self) -> Result<(), StoreError> {
-        match fs::remove_file(self.folder.join("applied")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => self.set_applied(None),
-        }
-        self.tables.values().try_for_each(|tree| tree.clear().map_err(failed))
+        self.remove("applied")?;
+        self.set_applied(None);
+        self.remove(TREE)?;
+        self.tables.values().try_for_each(|tree| tree.clear().map_err(failed))?;
+        self.remove(DAMAGED)
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // Left behind it only costs a look at the next opening.
+        let _ = self.remove(OPEN);
     }
 }
 
@@ -163,11 +233,16 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 fn write_applied(folder: &Path, applied: Applied) -> io::Result<()> {
     let body = crate::codec::encode(&applied);
     let bytes = [&body[..], blake3::hash(&body).as_bytes()].concat();
-    let new = folder.join("applied.new");
-    let mut file = File::create(&new)?;
-    file.write_all(&bytes)?;
+    replace(folder, "applied", |mut file| file.write_all(&bytes))
+}
+
+/// Writes a file durably, whole or not at all.
+fn replace(folder: &Path, name: &str, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let new = folder.join(format!("{name}.new"));
+    let file = File::create(&new)?;
+    write(&file)?;
     file.sync_all()?;
-    fs::rename(&new, folder.join("applied"))?;
+    fs::rename(&new, folder.join(name))?;
     File::open(folder)?.sync_all()
 }
 

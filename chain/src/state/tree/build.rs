@@ -38,7 +38,7 @@ impl<I: Iterator<Item = Result<Pair, Error>>> Builder<I> {
         self.fill()?;
         let below = self.ahead.partition_point(|pair| prefix.contains(&pair.0));
         if below <= LEAF_KEYS_MAX
-            && let Some(leaf) = Node::leaf(self.ahead.drain(..below).collect())
+            && let Ok(leaf) = Node::leaf(self.ahead.drain(..below).collect())
         {
             return Ok(leaf.stored());
         }

@@ -12,6 +12,7 @@
 //! put at another place fails there, as its keys don't begin with that place's prefix.
 
 use super::LEAF_KEYS_MAX;
+use super::compress::{key_words, keyed_hashes};
 use super::hashes::{Digest, Pair};
 
 /// Bytes of one (key hash, value hash) pair.
@@ -25,29 +26,34 @@ const PAIR_KEY: Digest = *b"quorate/state-tree/v1/inner-pair";
 /// Siblings on the way through one inner node: levels of a binary tree over 16.
 pub(super) const SIBLINGS: usize = 4;
 
+const PAIR_WORDS: [u32; 8] = key_words(&PAIR_KEY);
+
 fn pair(left: &Digest, right: &Digest) -> Digest {
-    let mut message = [0; 64];
-    message[..32].copy_from_slice(left);
-    message[32..].copy_from_slice(right);
-    *blake3::keyed_hash(&PAIR_KEY, &message).as_bytes()
+    let [digest] = pairs(&[*left, *right]);
+    digest
 }
 
-/// One level up in the binary tree; the first half of the result counts.
-fn fold(digests: &[Digest]) -> [Digest; 8] {
-    let mut folded = [EMPTY; 8];
-    for (above, two) in folded.iter_mut().zip(digests.chunks_exact(2)) {
-        *above = pair(&two[0], &two[1]);
-    }
-    folded
+/// One level up in the binary tree: twice as many digests below as above.
+fn pairs<const BELOW: usize, const ABOVE: usize>(digests: &[Digest; BELOW]) -> [Digest; ABOVE] {
+    const { assert!(BELOW == 2 * ABOVE) };
+    let mut blocks = [[0; 64]; ABOVE];
+    blocks.as_flattened_mut().copy_from_slice(digests.as_flattened());
+    keyed_hashes(&PAIR_WORDS, &blocks)
+}
+
+/// The levels of the binary tree over 16 digests, the widest first; its root is the pair of the last.
+fn levels(children: &[Digest; 16]) -> ([Digest; 8], [Digest; 4], [Digest; 2]) {
+    let eight = pairs(children);
+    let four = pairs(&eight);
+    let two = pairs(&four);
+    (eight, four, two)
 }
 
 /// Digest of an inner node from its children's, in the order of their nibbles.
 #[must_use]
 pub fn inner_digest(children: &[Digest; 16]) -> Digest {
-    let eight = fold(children);
-    let four = fold(&eight);
-    let two = fold(&four[..4]);
-    pair(&two[0], &two[1])
+    let (_, _, [left, right]) = levels(children);
+    pair(&left, &right)
 }
 
 /// Digest of the subtree that these pairs make if they are at most [`LEAF_KEYS_MAX`]: a leaf, or empty.
@@ -70,9 +76,7 @@ pub fn leaf_digest(pairs: &[Pair]) -> Option<Digest> {
 
 /// The siblings of child `nibble`, the highest in the binary tree first.
 pub(super) fn siblings(children: &[Digest; 16], nibble: usize) -> [Digest; SIBLINGS] {
-    let eight = fold(children);
-    let four = fold(&eight);
-    let two = fold(&four[..4]);
+    let (eight, four, two) = levels(children);
     [two[(nibble >> 3) ^ 1], four[(nibble >> 2) ^ 1], eight[(nibble >> 1) ^ 1], children[nibble ^ 1]]
 }
 

@@ -27,6 +27,19 @@ impl KeyHash {
         Self(*blake3::hash(key).as_bytes())
     }
 
+    /// The next hash; `None` after the last one.
+    #[must_use]
+    pub fn successor(&self) -> Option<Self> {
+        let mut next = *self;
+        for byte in next.0.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                return Some(next);
+            }
+        }
+        None
+    }
+
     /// Nibble `depth` (0..64), most significant first, so that byte order is path order.
     pub(super) const fn nibble(&self, depth: usize) -> usize {
         let byte = self.0[depth / 2];

@@ -17,13 +17,15 @@
 //!   touched nodes only. The version of a block that is not committed is simply dropped.
 //! - Changed leaves stay loaded until the store holds them and [`Tree::evict`] gives them back. A stored leaf
 //!   is read through [`LeafSource`] and checked against its digest each time.
-//! - `digest.rs` what is hashed · `prefix.rs` places · `node.rs` nodes and stored leaves · `update.rs`,
-//!   `build.rs`, `evict.rs` making versions · `proof.rs` proofs · `summary.rs` nodes shown to other replicas.
+//! - `digest.rs` what is hashed, `compress.rs` several at once · `prefix.rs` places · `node.rs` nodes and stored leaves · `update.rs`,
+//!   `build.rs`, `evict.rs` making versions · `saved.rs`, `refresh.rs` what a checkpoint keeps of one, and
+//!   bringing it up to date · `walk.rs` leaf after leaf · `proof.rs` proofs · `summary.rs` nodes shown to other replicas.
 //!
 //! Keys ground into one subtree cost what the depth costs: at most 63 levels, as at most 16 different keys
 //! share 63 nibbles.
 
 mod build;
+mod compress;
 mod digest;
 mod error;
 mod evict;
@@ -31,10 +33,13 @@ mod hashes;
 mod node;
 mod prefix;
 mod proof;
+mod refresh;
+mod saved;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod update;
+mod walk;
 
 pub use digest::{EMPTY, inner_digest, leaf_digest};
 pub use error::Error;
@@ -44,8 +49,9 @@ pub use proof::{PROOF_BYTES_MAX, Proof};
 pub use summary::Summary;
 
 use node::Node;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 /// Keys of the largest leaf.
 pub const LEAF_KEYS_MAX: usize = 32;
@@ -61,6 +67,27 @@ pub trait LeafSource {
     /// # Errors
     /// [`Error::Source`] when the store cannot be read.
     fn leaf(&self, prefix: &Prefix) -> Result<Vec<Pair>, Error>;
+
+    /// The content that has this leaf digest, if the source kept it: a digest names one content, whatever the
+    /// version. A source that must really read says nothing.
+    fn known(&self, digest: &Digest) -> Option<Arc<[Pair]>> {
+        let _ = digest;
+        None
+    }
+
+    /// Told of a leaf that was read and fits its digest, so that it may be kept.
+    fn learn(&self, digest: &Digest, pairs: &Arc<[Pair]>) {
+        let _ = (digest, pairs);
+    }
+}
+
+/// A store that gives all pairs below a prefix, however many there are.
+pub trait RangeSource: LeafSource {
+    /// All pairs below `prefix`, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Source`] when the store cannot be read.
+    fn pairs_below(&self, prefix: &Prefix) -> Result<Vec<Pair>, Error>;
 }
 
 /// One version of the state's partition tree. Cheap to clone; never changes.
@@ -166,7 +193,7 @@ impl Tree {
     /// As [`Tree::prove`].
     pub fn get(&self, source: &dyn LeafSource, key: &KeyHash) -> Result<Option<ValueHash>, Error> {
         let (depth, node) = self.descend(key, DEPTH_MAX);
-        let pairs = node.pairs(source, &Prefix::of(key, depth))?.unwrap_or_default();
+        let Some(pairs) = node.pairs(source, &Prefix::of(key, depth))? else { return Ok(None) };
         Ok(pairs.iter().find(|pair| pair.0 == *key).map(|pair| pair.1))
     }
 
@@ -183,7 +210,7 @@ impl Tree {
             node = &inner.children[nibble];
         }
         let prefix = Prefix::of(key, levels.len());
-        let pairs = node.pairs(source, &prefix)?.unwrap_or_default().into_owned();
+        let pairs = node.pairs(source, &prefix)?.map(|pairs| pairs.to_vec()).unwrap_or_default();
         // Leaves hold at most LEAF_KEYS_MAX pairs, and different keys part above DEPTH_MAX.
         Proof::new(levels, pairs).ok_or(Error::Corrupt { prefix })
     }
@@ -206,7 +233,58 @@ impl Tree {
         if depth != prefix.depth() {
             return Ok(None);
         }
-        Ok(node.pairs(source, prefix)?.map(Cow::into_owned))
+        Ok(node.pairs(source, prefix)?.map(|pairs| pairs.to_vec()))
+    }
+
+    /// The leaf of `key`, if its pairs are in memory, with its digest: what a source may [`learn`]
+    /// before the leaf is given back to the store.
+    ///
+    /// [`learn`]: LeafSource::learn
+    #[must_use]
+    pub fn loaded_leaf(&self, key: &KeyHash) -> Option<(&Digest, &Arc<[Pair]>)> {
+        self.descend(key, DEPTH_MAX).1.loaded()
+    }
+
+    /// This version with the leaves of `keys` read again from the store, whatever their digests were: for a
+    /// tree of an older version over a store that holds a later one, when `keys` are all that changed between.
+    /// The caller compares the root with one that it trusts.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::Source`] when the store cannot be read, or a leaf beside does not fit.
+    pub fn refreshed(
+        &self,
+        source: &dyn RangeSource,
+        keys: impl IntoIterator<Item = KeyHash>,
+    ) -> Result<Self, Error> {
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(self.clone());
+        }
+        Ok(Self { root: refresh::refresh(&self.root, source, 0, &keys)? })
+    }
+
+    /// Writes shape, counts and leaf digests, 33 bytes a leaf; the pairs stay with the store.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn save(&self, into: &mut dyn Write) -> io::Result<()> {
+        saved::save(&self.root, into)
+    }
+
+    /// Reads what [`Tree::save`] wrote. Whether it is the tree it is said to be shows its root.
+    ///
+    /// # Errors
+    /// The reader's, and `InvalidData` for bytes that are no tree.
+    pub fn load(from: &mut dyn Read) -> io::Result<Self> {
+        Ok(Self { root: saved::load(from, 0)? })
+    }
+
+    /// The first leaf whose keys are at or above `from`, for a walk over all of them: its prefix.
+    #[must_use]
+    pub fn leaf_from(&self, from: &KeyHash) -> Option<Prefix> {
+        walk::leaf_from(&self.root, &Prefix::ROOT, from)
     }
 
     /// The node on the key's way at `depth`, or the leaf where the way ends before, and its depth.

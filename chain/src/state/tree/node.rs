@@ -5,7 +5,7 @@ use super::error::Error;
 use super::hashes::{Digest, Pair};
 use super::prefix::Prefix;
 use super::{LEAF_KEYS_MAX, LeafSource};
-use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// 40 bytes, so that a stored leaf costs no more than that (a test holds it to it).
@@ -21,7 +21,26 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Leaf {
     digest: Digest,
-    pairs: Vec<Pair>,
+    pairs: Arc<[Pair]>,
+}
+
+/// The pairs of a leaf, wherever they are held.
+pub(super) enum Pairs<'a> {
+    Held(&'a Arc<[Pair]>),
+    Read(Arc<[Pair]>),
+    None,
+}
+
+impl Deref for Pairs<'_> {
+    type Target = [Pair];
+
+    fn deref(&self) -> &[Pair] {
+        match self {
+            Self::Held(pairs) => pairs,
+            Self::Read(pairs) => pairs,
+            Self::None => &[],
+        }
+    }
 }
 
 /// More than [`LEAF_KEYS_MAX`] keys.
@@ -58,25 +77,26 @@ impl Node {
         }
     }
 
-    /// A leaf in memory, or nothing; `None` when the pairs are too many for a leaf.
-    pub(super) fn leaf(pairs: Vec<Pair>) -> Option<Self> {
+    /// A leaf in memory, or nothing; the pairs back when they are too many for a leaf.
+    pub(super) fn leaf(pairs: Vec<Pair>) -> Result<Self, Vec<Pair>> {
         if pairs.is_empty() {
-            return Some(Self::Empty);
+            return Ok(Self::Empty);
         }
-        let digest = leaf_digest(&pairs)?;
-        Some(Self::Loaded(Arc::new(Leaf { digest, pairs })))
+        match leaf_digest(&pairs) {
+            Some(digest) => Ok(Self::Loaded(Arc::new(Leaf { digest, pairs: pairs.into() }))),
+            None => Err(pairs),
+        }
     }
 
     /// The subtree at `depth` with these ascending pairs, its leaves in memory.
-    pub(super) fn of(pairs: &[Pair], depth: usize) -> Self {
-        if pairs.len() <= LEAF_KEYS_MAX
-            && let Some(leaf) = Self::leaf(pairs.to_vec())
-        {
-            return leaf;
-        }
+    pub(super) fn of(pairs: Vec<Pair>, depth: usize) -> Self {
+        let pairs = match Self::leaf(pairs) {
+            Ok(leaf) => return leaf,
+            Err(pairs) => pairs,
+        };
         let mut children = [const { Self::Empty }; 16];
         for group in pairs.chunk_by(|a, b| a.0.nibble(depth) == b.0.nibble(depth)) {
-            children[group[0].0.nibble(depth)] = Self::of(group, depth + 1);
+            children[group[0].0.nibble(depth)] = Self::of(group.to_vec(), depth + 1);
         }
         Self::inner(children)
     }
@@ -89,25 +109,35 @@ impl Node {
         Self::Inner(Arc::new(Inner { digest, count, children }))
     }
 
-    /// The pairs of a node that isn't inner; `None` if it is. A stored leaf is read and checked.
-    pub(super) fn pairs(
-        &self,
-        source: &dyn LeafSource,
-        prefix: &Prefix,
-    ) -> Result<Option<Cow<'_, [Pair]>>, Error> {
+    /// The pairs of a node that isn't inner; `None` if it is. A stored leaf is read and checked, unless its
+    /// content is at hand by its digest.
+    pub(super) fn pairs(&self, source: &dyn LeafSource, prefix: &Prefix) -> Result<Option<Pairs<'_>>, Error> {
         match self {
-            Self::Empty => Ok(Some(Cow::Borrowed(&[]))),
-            Self::Loaded(leaf) => Ok(Some(Cow::Borrowed(&leaf.pairs))),
+            Self::Empty => Ok(Some(Pairs::None)),
+            Self::Loaded(leaf) => Ok(Some(Pairs::Held(&leaf.pairs))),
             Self::Stored { digest, count } => {
+                if let Some(pairs) = source.known(digest) {
+                    return Ok(Some(Pairs::Read(pairs)));
+                }
                 let pairs = source.leaf(prefix)?;
                 // The digest covers order and content; the count spares hashing what is too long.
                 if pairs.len() == usize::from(*count) && leaf_digest(&pairs) == Some(*digest) {
-                    Ok(Some(Cow::Owned(pairs)))
+                    let pairs: Arc<[Pair]> = pairs.into();
+                    source.learn(digest, &pairs);
+                    Ok(Some(Pairs::Read(pairs)))
                 } else {
                     Err(Error::Corrupt { prefix: *prefix })
                 }
             }
             Self::Inner(_) => Ok(None),
+        }
+    }
+
+    /// A leaf in memory, with its digest.
+    pub(super) fn loaded(&self) -> Option<(&Digest, &Arc<[Pair]>)> {
+        match self {
+            Self::Loaded(leaf) => Some((&leaf.digest, &leaf.pairs)),
+            _ => None,
         }
     }
 

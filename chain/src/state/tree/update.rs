@@ -15,10 +15,10 @@ pub(super) fn apply(
 ) -> Result<Node, Error> {
     let prefix = Prefix::of(&changes[0].0, depth);
     let Node::Inner(inner) = node else {
-        let old = node.pairs(source, &prefix)?.unwrap_or_default();
+        let Some(old) = node.pairs(source, &prefix)? else { return Err(Error::Corrupt { prefix }) };
         let new = merged(&old, changes);
         // Unchanged content stays as it is: a stored leaf needs no memory.
-        return Ok(if *new == *old { node.clone() } else { Node::of(&new, depth) });
+        return Ok(if *new == *old { node.clone() } else { Node::of(new, depth) });
     };
     let mut children = inner.children.clone();
     for group in changes.chunk_by(|a, b| a.0.nibble(depth) == b.0.nibble(depth)) {
@@ -32,7 +32,7 @@ pub(super) fn apply(
     // The shape follows from the content alone: so few keys are a leaf.
     let mut pairs = Vec::with_capacity(LEAF_KEYS_MAX);
     collect_children(&children, source, &prefix, &mut pairs)?;
-    Ok(Node::of(&pairs, depth))
+    Ok(Node::of(pairs, depth))
 }
 
 /// Merges ascending changes into ascending pairs.

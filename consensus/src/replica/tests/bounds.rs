@@ -11,7 +11,8 @@ use crate::{DurableState, Outgoing, SealedBlock};
 use quorate_chain::block::transactions_root;
 use quorate_chain::certificate::CommitVote;
 use quorate_chain::codec::{Bytes, List};
-use quorate_chain::transaction::{ChainTag, DATA_VALUE_BYTES_MAX, Instruction, TransactionBody};
+use quorate_chain::instruction::{DATA_VALUE_BYTES_MAX, Instruction};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::fixture::consensus_key;
 use quorate_chain::{Block, BlockHash, Epoch, Height, Nonce, Transaction, View};
 
@@ -87,14 +88,7 @@ fn heavy(parent: &SealedBlock, time: u64) -> SealedBlock {
     let value = Bytes::new(vec![1; DATA_VALUE_BYTES_MAX]).unwrap();
     let account = key.public().into();
     let put = Instruction::PutData { namespace: account, key: Bytes::default(), value };
-    let body = TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account,
-        nonce: Nonce(0),
-        valid_until: Height(0),
-        sponsor: None,
-        instructions: List::new(vec![put]).unwrap(),
-    };
+    let body = TransactionBody::new(CHAIN, account, Nonce(0), vec![put]).unwrap();
     let transaction = Transaction::sign(body, CHAIN, &[&key]).unwrap();
     let transactions = vec![transaction; HELP_BYTES_MAX / 3 / DATA_VALUE_BYTES_MAX + 1];
     let mut header = child(parent, 0, time).header().clone();

@@ -6,9 +6,10 @@ use crate::message::Message;
 use crate::record::Record;
 use crate::replica::{Effect, Input};
 use crate::{Outgoing, Unsigned};
-use quorate_chain::codec::{Bytes, List};
+use quorate_chain::codec::Bytes;
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::instruction::Instruction;
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::{AccountId, Height, Nonce, ResultHash, TimestampMs, Transaction, ValidatorIndex, View};
 
 fn transaction() -> Transaction {
@@ -19,14 +20,7 @@ fn transaction() -> Transaction {
         key: Bytes::new(vec![1]).unwrap(),
         value: Bytes::new(vec![2]).unwrap(),
     };
-    let body = TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account,
-        nonce: Nonce(0),
-        valid_until: Height(0),
-        sponsor: None,
-        instructions: List::new(vec![instruction]).unwrap(),
-    };
+    let body = TransactionBody::new(CHAIN, account, Nonce(0), vec![instruction]).unwrap();
     Transaction::sign(body, CHAIN, &[&key]).unwrap()
 }
 

@@ -55,12 +55,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failure> {
         );
     }
     let failed = failures.len();
-    let Tally { images: good, losses, in_recovery, torn_tails, replays, ahead } = tally;
+    let Tally { images: good, losses, in_recovery, torn_tails, replays, kept_trees, ahead } = tally;
     let points = images.points();
     if arguments.json {
         let numbers = json!({
             "images": count, "from": from, "points": points, "failed": failed, "good": good, "losses": losses,
-            "in_recovery": in_recovery, "torn_tails": torn_tails, "replays": replays, "ahead": ahead,
+            "in_recovery": in_recovery, "torn_tails": torn_tails, "replays": replays, "kept_trees": kept_trees,
+            "ahead": ahead,
             "seconds": seconds,
         });
         println!("{numbers}");
@@ -68,7 +69,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failure> {
         println!("{count} images from {from} ({points} meet every write point), {failed} failed");
         println!("{losses} losses of power, {in_recovery} of them during an opening");
         println!(
-            "openings: {torn_tails} with a torn tail, {replays} with a replay, {ahead} ahead of what was told"
+            "openings: {torn_tails} with a torn tail, {replays} with a replay, {kept_trees} with the kept tree, \
+             {ahead} ahead of what was told"
         );
         println!("{seconds:.1} s, {:.0} images/s", count as f64 / seconds);
     }

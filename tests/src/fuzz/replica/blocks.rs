@@ -7,7 +7,8 @@ use crate::fuzz::script::Script;
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
 use quorate_chain::codec::{Bytes, List};
 use quorate_chain::crypto::SecretKey;
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::instruction::Instruction;
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::{
     Amount, AssetId, Block, Epoch, Header, Height, Nonce, ResultHash, TimestampMs, Transaction,
     ValidatorIndex,
@@ -34,14 +35,7 @@ fn transaction(nonce: u64) -> Transaction {
     let account = key.public().into();
     let memo = Bytes::default();
     let pay = Instruction::Transfer { to: account, asset: AssetId::NATIVE, amount: Amount(1), memo };
-    let body = TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account,
-        nonce: Nonce(nonce),
-        valid_until: Height(0),
-        sponsor: None,
-        instructions: List::new(vec![pay]).expect("one instruction"),
-    };
+    let body = TransactionBody::new(CHAIN, account, Nonce(nonce), vec![pay]).expect("one instruction");
     Transaction::sign(body, CHAIN, &[&key]).expect("one key, few bytes")
 }
 

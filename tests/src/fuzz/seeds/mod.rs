@@ -32,6 +32,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         }
         "state_proof" | "list_proof" => noise(16, 24),
         "journal" => [vec![0], vec![1; 40]].into_iter().chain(noise(24, 200)).collect(),
+        "archive" => archives(),
         "ledger" => ledger(),
         "replica_heals" => scripts(2, 12),
         "replica_verified" => scripts(3, 8),
@@ -74,6 +75,15 @@ fn hostile() -> Vec<Vec<u8>> {
     all.push(with(4, encode(&block())));
     all.push(with(5, encode(&certified())));
     all
+}
+
+/// The genuine archive as bytes, and scripts that damage and forge it.
+fn archives() -> Vec<Vec<u8>> {
+    let genuine = [&[0], super::archive::honest()].concat();
+    let of_kind = |kind: u8, scripts: Vec<Vec<u8>>| {
+        scripts.into_iter().map(move |script| [&[kind][..], &script].concat())
+    };
+    [genuine].into_iter().chain(of_kind(1, noise(8, 20))).chain(of_kind(2, noise(12, 40))).collect()
 }
 
 /// A journal with the body of a block, and one of bytes that mean nothing.

@@ -7,12 +7,13 @@ use quorate_chain::certificate::CertifiedHeader;
 use quorate_chain::codec::{Bytes, List, Text, encode};
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::ids::{MerkleRoot, ValidatorSetHash};
-use quorate_chain::ledger::{Applied, journal::Position};
+use quorate_chain::instruction::Instruction;
+use quorate_chain::ledger::{Applied, IndexLevel, journal::Position};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::receipt::{Event, ExecutionError, Receipt, ReceiptStatus};
 use quorate_chain::state::tree::{KeyHash, Prefix, Tree, ValueHash};
 use quorate_chain::state::{Account, DataEntry, StateKey, StateValue};
-use quorate_chain::transaction::{ChainTag, Instruction, TransactionBody};
+use quorate_chain::transaction::TransactionBody;
 use quorate_chain::validator::fixture::validator_set;
 use quorate_chain::validator::{Card, Ready, SetChange, SignedReady, Validator, ValidatorSet};
 use quorate_chain::{
@@ -33,12 +34,9 @@ pub(super) fn transactions() -> Vec<Transaction> {
         value: Bytes::new(vec![9; 20]).expect("a short value"),
     };
     let body = |nonce, instructions, sponsor| TransactionBody {
-        chain: ChainTag::from(CHAIN),
-        account,
-        nonce: Nonce(nonce),
         valid_until: Height(100),
         sponsor,
-        instructions: List::new(instructions).expect("few instructions"),
+        ..TransactionBody::new(CHAIN, account, Nonce(nonce), instructions).expect("few instructions")
     };
     let one = Transaction::sign(body(0, vec![pay.clone()], None), CHAIN, &[&keys[0]]);
     let two = body(1, vec![pay, put], Some(AccountId([4; 32])));
@@ -61,12 +59,7 @@ pub(super) fn card(index: u8) -> Card {
 }
 
 pub(super) fn document() -> String {
-    let account = GenesisAccount {
-        name: None,
-        address: SecretKey::from_seed(&[0x71; 32]).public().into(),
-        balance: Amount(1_000),
-        organisation: None,
-    };
+    let account = GenesisAccount::member(SecretKey::from_seed(&[0x71; 32]).public().into(), Amount(1_000));
     let time = TimestampMs(1_700_000_000_000);
     let genesis = Genesis::merge(vec![card(0), card(1)], vec![account], Parameters::default(), "banks", time);
     genesis.expect("a sound document").to_json().expect("a checked document")
@@ -129,7 +122,7 @@ pub(super) fn set_change() -> SetChange {
 /// One of each kind, the kind's number before it.
 pub(super) fn chain_values() -> Vec<Vec<u8>> {
     let account = AccountId([1; 32]);
-    let data = DataEntry { owner: account, value: Bytes::default(), height: HEIGHT };
+    let data = DataEntry { owner: account, payer: account, value: Bytes::default(), height: HEIGHT };
     let key = StateKey::Data(account, Bytes::new(b"key".to_vec()).expect("a short key"));
     let pairs = (0..40u8).map(|i| (KeyHash([i * 6; 32]), ValueHash([i; 32])));
     let tree = Tree::build(pairs).expect("ascending keys");
@@ -162,7 +155,7 @@ pub(super) fn chain_values() -> Vec<Vec<u8>> {
         (18, encode(&body.instructions[0])),
         (19, encode(&body)),
         (20, encode(&position)),
-        (21, encode(&Applied { height: HEIGHT, scan_from: position })),
+        (21, encode(&Applied { height: HEIGHT, scan_from: position, index: IndexLevel::Full })),
         (22, encode(&(key, StateValue::Data(data)))),
     ];
     parts.into_iter().map(|(kind, bytes)| [&[kind][..], &bytes].concat()).collect()

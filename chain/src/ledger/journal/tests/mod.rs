@@ -4,6 +4,7 @@ mod files;
 mod golden;
 mod power;
 mod records;
+mod survey;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,81 @@
+//! The state at a height as the tree reads it: leaves, from store, tail and history.
+
+use super::apply::state_value_hash;
+use super::shared::{Shared, lock};
+use super::store::{StoreError, Table};
+use crate::ids::Height;
+use crate::state::tree::{self, Digest, KeyHash, LEAF_KEYS_MAX, LeafSource, Pair, Prefix};
+use crate::state::{StateError, StateKey, StateValue, value_hash};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How often a leaf is read again because blocks changed it meanwhile.
+const LEAF_READS_MAX: usize = 64;
+
+impl Shared {
+    /// The pairs below a prefix at a height, or at the tip.
+    fn pairs(&self, height: Option<Height>, prefix: &Prefix) -> Result<Vec<Pair>, StateError> {
+        let (first, last) = prefix.range();
+        for _ in 0..LEAF_READS_MAX {
+            let (mut entries, seen) = {
+                let inner = self.inner();
+                let tip = inner.history.last();
+                let height = height.unwrap_or(tip);
+                inner.history.at(height)?;
+                let mut entries = BTreeMap::new();
+                for batch in inner.batches() {
+                    let changed = batch.state_range(&first, &last);
+                    entries.extend(changed.map(|(hash, key, value)| (*hash, digest(key, value.as_ref()))));
+                }
+                let before = inner.history.before_range(height, &first, &last);
+                entries.extend(before.map(|old| (old.hash, digest(&old.key, old.value.as_ref()))));
+                (entries, tip)
+            };
+            // One more than a leaf holds shows that the store does not fit the tree.
+            let max = LEAF_KEYS_MAX + 1 + entries.len();
+            let stored = self.store.range(Table::State, &first.0, &last.0, max);
+            for (key, entry) in stored.map_err(|error| self.failed(error))? {
+                let (hash, value) = pair(&key, &entry).map_err(|error| self.failed(error))?;
+                entries.entry(hash).or_insert(Some(value));
+            }
+            let inner = self.inner();
+            if seen < inner.history.first() {
+                return Err(inner.history.pruned());
+            }
+            if inner.history.before_range(seen, &first, &last).next().is_none() {
+                return Ok(entries.into_iter().filter_map(|(hash, value)| Some((hash, value?))).collect());
+            }
+        }
+        Err(StateError::Store(format!("the leaf {prefix} changes faster than it can be read")))
+    }
+}
+
+fn digest(key: &StateKey, value: Option<&StateValue>) -> Option<tree::ValueHash> {
+    value.map(|value| value_hash(key, value))
+}
+
+/// A stored state entry as the tree sees it.
+pub(super) fn pair(key: &[u8], entry: &[u8]) -> Result<Pair, StoreError> {
+    let hash = key.try_into().map_err(|_| StoreError::Failed("a key that is no hash".into()))?;
+    Ok((KeyHash(hash), state_value_hash(entry)))
+}
+
+/// The state at a height, or at the tip, as the tree reads it.
+pub(super) struct Leaves<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) height: Option<Height>,
+}
+
+impl LeafSource for Leaves<'_> {
+    fn leaf(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
+        self.shared.pairs(self.height, prefix).map_err(tree::Error::source)
+    }
+
+    fn known(&self, digest: &Digest) -> Option<Arc<[Pair]>> {
+        lock(&self.shared.leaves).get(digest).cloned()
+    }
+
+    fn learn(&self, digest: &Digest, pairs: &Arc<[Pair]>) {
+        lock(&self.shared.leaves).insert(*digest, Arc::clone(pairs), size_of_val::<[Pair]>(pairs));
+    }
+}

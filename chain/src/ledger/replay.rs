@@ -1,0 +1,314 @@
+//! Bringing the store to the journal's last commit, and the tree over it.
+
+use super::Tip;
+use super::apply::{
+    BlockPlace, Commit, EpochStart, decoded, epoch_entry, holding, level_entries, state_entry,
+};
+use super::error::LedgerError;
+use super::genesis::GenesisState;
+use super::journal::{Journal, Position};
+use super::leaves::pair;
+use super::options::IndexLevel;
+use super::record::{self, CommitRecord, read_body, read_commit};
+use super::store::{Applied, Store, StoreError, Table, TreeFile};
+use super::tail::{Batch, Cursor};
+use crate::block::Block;
+use crate::codec::{decode, encode};
+use crate::ids::{BlockHash, Epoch, Height};
+use crate::state::tree::{self, KeyHash, LEAF_KEYS_MAX, LeafSource, Pair, Prefix, RangeSource, Tree};
+use crate::state::{StateError, StateKey};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Bytes of changes that are collected before they go into the store: a key is written once for all of them.
+const REPLAY_BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// Replayed blocks between two lines of progress in the log.
+const PROGRESS_HEIGHTS: u64 = 10_000;
+/// Pairs that are read from the store at once.
+const PAGE: usize = 1_000;
+
+/// What a replay came to: the store holds everything up to the tip.
+pub(super) struct Replayed {
+    pub(super) tip: Tip,
+    pub(super) tree: Tree,
+    /// Durable bodies above the tip.
+    pub(super) bodies: BTreeMap<BlockHash, (Height, Position)>,
+    /// Commits whose changes were replayed.
+    pub(super) replayed: u64,
+    /// Whether the tree follows from the kept one, so that the state was not read.
+    pub(super) from_kept_tree: bool,
+}
+
+struct Replay<'a> {
+    journal: &'a Journal,
+    store: &'a dyn Store,
+    level: IndexLevel,
+    tip: Tip,
+    bodies: BTreeMap<BlockHash, (Height, Position)>,
+    replayed: u64,
+    batch: Batch,
+    /// Keys that were changed since the kept tree, if there is one.
+    touched: Option<BTreeSet<KeyHash>>,
+}
+
+pub(super) fn damaged(height: Height, what: &str) -> LedgerError {
+    LedgerError::Damaged { height, what: what.to_owned() }
+}
+
+/// Brings the store to the journal's last commit.
+pub(super) fn catch_up(
+    journal: &Journal,
+    store: &dyn Store,
+    genesis: &GenesisState,
+    level: IndexLevel,
+) -> Result<Replayed, LedgerError> {
+    let applied = match store.applied() {
+        Some(applied) => applied,
+        None => begin(journal, store, genesis, level)?,
+    };
+    let kept = store.saved_tree().filter(|kept| kept.applied.scan_from >= journal.first());
+    let mut replay = Replay {
+        journal,
+        store,
+        level: level.min(applied.index),
+        tip: tip_at(journal, store, genesis, applied.height)?,
+        bodies: BTreeMap::new(),
+        replayed: 0,
+        batch: Batch::new(applied, Tree::EMPTY, 0),
+        touched: kept.as_ref().map(|_| BTreeSet::new()),
+    };
+    let from = kept.as_ref().map_or(applied.scan_from, |kept| kept.applied.scan_from.min(applied.scan_from));
+    for entry in journal.scan(from) {
+        let entry = entry?;
+        let undecoded = |error: crate::codec::DecodeError| damaged(replay.tip.height, &error.0);
+        match entry.kind {
+            record::BODY => {
+                let block: Block = decode(&entry.payload).map_err(undecoded)?;
+                replay.bodies.insert(block.hash(), (block.header.height, entry.position));
+            }
+            record::COMMIT => {
+                let commit: CommitRecord = decode(&entry.payload).map_err(undecoded)?;
+                replay.touch(kept.as_ref(), &commit);
+                if commit.height > applied.height {
+                    replay.commit(&commit, entry.position)?;
+                }
+            }
+            kind => return Err(damaged(replay.tip.height, &format!("a journal record of kind {kind}"))),
+        }
+    }
+    replay.write()?;
+    let tip = replay.tip.height;
+    replay.bodies.retain(|_, (height, _)| *height > tip);
+    let (tree, from_kept_tree) = replay.tree(kept)?;
+    let Replay { tip, bodies, replayed, .. } = replay;
+    Ok(Replayed { tip, tree, bodies, replayed, from_kept_tree })
+}
+
+/// The genesis state into an empty store.
+fn begin(
+    journal: &Journal,
+    store: &dyn Store,
+    genesis: &GenesisState,
+    index: IndexLevel,
+) -> Result<Applied, LedgerError> {
+    store.clear()?;
+    for (key, value) in &genesis.entries {
+        store.set(Table::State, &key.hash().0, Some(&state_entry(key, value)))?;
+        if let Some(((table, key), held)) = holding(key, true) {
+            store.set(table, &key, held.as_deref())?;
+        }
+    }
+    let ((table, key), start) = epoch_entry(Epoch::ZERO, Height::ZERO.next(), &genesis.validators);
+    store.set(table, &key, start.as_deref())?;
+    let applied = Applied { height: Height::ZERO, scan_from: journal.first(), index };
+    store.checkpoint(applied)?;
+    Ok(applied)
+}
+
+impl Replay<'_> {
+    fn touch(&mut self, kept: Option<&TreeFile>, commit: &CommitRecord) {
+        let later = kept.is_some_and(|kept| commit.height > kept.applied.height);
+        if let Some(touched) = self.touched.as_mut().filter(|_| later) {
+            touched.extend(commit.changes.keys().map(StateKey::hash));
+        }
+    }
+
+    fn commit(&mut self, commit: &CommitRecord, position: Position) -> Result<(), LedgerError> {
+        let block = read_body(&self.journal.reader(), commit.body)?;
+        let header = &block.header;
+        let follows = commit.height == self.tip.height.next()
+            && header.parent == self.tip.block
+            && header.epoch == self.tip.epoch
+            && commit.certificate.epoch == self.tip.epoch;
+        if !follows || block.hash() != commit.block {
+            return Err(damaged(commit.height, "a commit does not follow the one before it"));
+        }
+        for (key, value) in &commit.changes {
+            let bytes = encode(key).len() + value.as_ref().map_or(0, |value| encode(value).len());
+            self.batch.set(key.hash(), Arc::new(key.clone()), value.clone(), bytes);
+        }
+        let record = commit.as_ref();
+        self.batch.index(&Commit { record, position, block: &block }, self.level);
+        self.tip = self.tip.after(&block.header, &record);
+        self.replayed += 1;
+        if self.batch.bytes >= REPLAY_BATCH_BYTES {
+            self.write()?;
+        }
+        if self.replayed.is_multiple_of(PROGRESS_HEIGHTS) {
+            tracing::info!(height = commit.height.0, "replaying the journal");
+        }
+        Ok(())
+    }
+
+    /// What was collected into the store.
+    fn write(&mut self) -> Result<(), LedgerError> {
+        let next = Batch::new(self.batch.applied, Tree::EMPTY, 0);
+        let batch = std::mem::replace(&mut self.batch, next);
+        while !batch.write(self.store, &mut Cursor::Start, usize::MAX)? {}
+        Ok(())
+    }
+
+    /// The tree over the store's state, whose root must be the one that the tip's certificate binds; and
+    /// whether the kept one served.
+    fn tree(&mut self, kept: Option<TreeFile>) -> Result<(Tree, bool), LedgerError> {
+        let certified = self.tip.result.state_root.0;
+        if let (Some(kept), Some(touched)) = (kept, self.touched.take()) {
+            match kept.tree.refreshed(&Stored(self.store), touched) {
+                Ok(tree) if tree.root() == certified => return Ok((tree, true)),
+                Ok(_) => {
+                    tracing::warn!("the kept tree does not lead to the certified root; reading the state")
+                }
+                Err(error) => tracing::warn!(%error, "the kept tree does not fit; reading the state"),
+            }
+        }
+        let tree = Tree::try_build(Pairs::all(self.store)).map_err(StateError::from)?;
+        if tree.root() == certified {
+            Ok((tree, false))
+        } else {
+            Err(damaged(self.tip.height, "the state does not have the certified root"))
+        }
+    }
+}
+
+/// The tip at a height whose changes are in the store.
+fn tip_at(
+    journal: &Journal,
+    store: &dyn Store,
+    genesis: &GenesisState,
+    height: Height,
+) -> Result<Tip, LedgerError> {
+    let start = Tip {
+        height: Height::ZERO,
+        block: genesis.chain.genesis_block(),
+        timestamp_ms: genesis.timestamp_ms,
+        result: genesis.result().map_err(StateError::from)?,
+        certificate: None,
+        ends_epoch: false,
+        epoch: Epoch::ZERO,
+        validators: Arc::new(genesis.validators.clone()),
+    };
+    if height == Height::ZERO {
+        return Ok(start);
+    }
+    let place: Option<BlockPlace> = stored(store, Table::Blocks, height.0)?;
+    let place = place.ok_or_else(|| damaged(height, "the applied block is missing"))?;
+    let commit = read_commit(&journal.reader(), place.commit)?;
+    let block = read_body(&journal.reader(), place.body)?;
+    // Not from the state, which may hold later changes already.
+    let epoch = block.header.epoch;
+    let begun: Option<EpochStart> = stored(store, Table::Epochs, epoch.0)?;
+    let validators = begun.ok_or_else(|| damaged(height, "its epoch has no validators"))?.validators;
+    let tip = Tip { epoch, validators: Arc::new(validators), ..start };
+    Ok(tip.after(&block.header, &commit.as_ref()))
+}
+
+fn stored<T: borsh::BorshDeserialize>(
+    store: &dyn Store,
+    table: Table,
+    key: u64,
+) -> Result<Option<T>, StoreError> {
+    let key = key.to_be_bytes();
+    decoded(store.get(table, &key)?, table, &key)
+}
+
+/// Makes the indexes of a level from the journal's commits; how many there were.
+pub(super) fn reindex(
+    journal: &Journal,
+    store: &dyn Store,
+    tip: Height,
+    level: IndexLevel,
+) -> Result<(), LedgerError> {
+    tracing::info!(%level, heights = tip.0, "making the indexes from the journal");
+    for height in 1..=tip.0 {
+        let place: Option<BlockPlace> = stored(store, Table::Blocks, height)?;
+        let place = place.ok_or_else(|| damaged(Height(height), "the block is missing"))?;
+        let record = read_commit(&journal.reader(), place.commit)?;
+        let block = read_body(&journal.reader(), place.body)?;
+        let commit = Commit { record: record.as_ref(), position: place.commit, block: &block };
+        for ((table, key), value) in level_entries(&commit, level) {
+            store.set(table, &key, value.as_deref())?;
+        }
+        if height.is_multiple_of(PROGRESS_HEIGHTS) {
+            tracing::info!(height, of = tip.0, "making the indexes from the journal");
+        }
+    }
+    Ok(())
+}
+
+/// The store's state, as the tree reads it while nothing else writes.
+struct Stored<'a>(&'a dyn Store);
+
+impl LeafSource for Stored<'_> {
+    fn leaf(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
+        // One more than a leaf holds shows that the store does not fit the tree.
+        Pairs::below(self.0, prefix).take(LEAF_KEYS_MAX + 1).collect()
+    }
+}
+
+impl RangeSource for Stored<'_> {
+    fn pairs_below(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
+        Pairs::below(self.0, prefix).collect()
+    }
+}
+
+/// Pages through the state table, in order.
+struct Pairs<'a> {
+    store: &'a dyn Store,
+    from: Option<[u8; 32]>,
+    last: [u8; 32],
+    page: std::vec::IntoIter<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'a> Pairs<'a> {
+    fn all(store: &'a dyn Store) -> Self {
+        Self::below(store, &Prefix::ROOT)
+    }
+
+    fn below(store: &'a dyn Store, prefix: &Prefix) -> Self {
+        let (first, last) = prefix.range();
+        Self { store, from: Some(first.0), last: last.0, page: Vec::new().into_iter() }
+    }
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = Result<Pair, tree::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.len() == 0 {
+            let from = self.from.take()?;
+            match self.store.range(Table::State, &from, &self.last, PAGE) {
+                Ok(page) => {
+                    if page.len() == PAGE {
+                        let last =
+                            page.last().and_then(|(key, _)| Some(KeyHash(key.as_slice().try_into().ok()?)));
+                        self.from = last.and_then(|last| last.successor()).map(|next| next.0);
+                        self.from.take_if(|from| *from > self.last);
+                    }
+                    self.page = page.into_iter();
+                }
+                Err(error) => return Some(Err(tree::Error::source(error))),
+            }
+        }
+        self.page.next().map(|(key, entry)| pair(&key, &entry).map_err(tree::Error::source))
+    }
+}

@@ -1,0 +1,350 @@
+//! What readers and the one writer share, and how an entry is read at a height.
+//!
+//! ```text
+//!   changed since the height? ──► history: what the first later block found there
+//!   else the value at the tip ──► cache, tail (active, sealed), store
+//! ```
+//!
+//! No lock is held while the store is read. What is read there may already be a later block's: but a block's
+//! changes go to the store only after it is published, with what it overwrote. So history is asked again
+//! afterwards, for the blocks that were published meanwhile.
+
+use super::Tip;
+use super::apply::{BlockPlace, Commit, EpochStart, TransactionPlace, decoded, state_value};
+use super::cache::Cache;
+use super::error::LedgerError;
+use super::history::{Before, History, Past};
+use super::journal;
+use super::options::{IndexLevel, LedgerOptions};
+use super::reader::{CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX, CommittedBlock};
+use super::scrub::Scrub;
+use super::store::{Applied, Store, StoreError, Table};
+use super::tail::{Batch, IndexKey};
+use super::write_behind::Pen;
+use crate::ids::{BlockHash, ChainId, Epoch, Height, TransactionId};
+use crate::state::tree::{Digest, KeyHash, Pair, Tree};
+use crate::state::{StateError, StateKey, StateValue, Version};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+/// What readers and the one writer share.
+pub(super) struct Shared {
+    pub(super) chain: ChainId,
+    pub(super) store: Box<dyn Store>,
+    pub(super) journal: journal::Reader,
+    pub(super) options: LedgerOptions,
+    inner: Mutex<Inner>,
+    /// Signalled when a batch is in the store, and when nothing more will come.
+    pub(super) room: Condvar,
+    /// Signalled when there is enough to write behind, or the ledger closes.
+    pub(super) work: Condvar,
+    /// Signalled when the ledger closes.
+    pub(super) closes: Condvar,
+    pub(super) scrub: Mutex<Scrub>,
+    /// Held by who writes into the store.
+    pub(super) pen: Mutex<Pen>,
+    /// The tip for those who want nothing else: they wait for nobody.
+    tip: RwLock<Arc<Tip>>,
+    /// Leaves by their digests.
+    pub(super) leaves: Mutex<Cache<Digest, Arc<[Pair]>>>,
+    blocks: Mutex<VecDeque<Arc<CommittedBlock>>>,
+    failure: OnceLock<String>,
+}
+
+/// What changes with each commit, as a whole.
+pub(super) struct Inner {
+    pub(super) history: History,
+    pub(super) active: Option<Batch>,
+    pub(super) sealed: Option<Arc<Batch>>,
+    /// Decoded values at the tip.
+    values: Cache<StateKey, Option<StateValue>>,
+    /// Bytes committed to the journal since it was opened.
+    pub(super) journal_bytes: u64,
+    pub(super) closing: bool,
+}
+
+/// A durable commit, to be shown.
+pub(super) struct Publication<'a> {
+    pub(super) commit: Commit<'a>,
+    pub(super) version: &'a Version,
+    /// The new tip's, its leaves given back.
+    pub(super) tree: Tree,
+    pub(super) before: Vec<Before>,
+    pub(super) tip: Tip,
+    pub(super) applied: Applied,
+    pub(super) bytes: u64,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a decoded value takes, about.
+fn weight(value: Option<&StateValue>) -> usize {
+    size_of::<StateValue>() + value.map_or(0, |value| borsh::object_length(value).unwrap_or(0))
+}
+
+impl Shared {
+    pub(super) fn new(
+        chain: ChainId,
+        store: Box<dyn Store>,
+        journal: journal::Reader,
+        tip: Tip,
+        tree: Tree,
+        options: LedgerOptions,
+    ) -> Self {
+        let tip = Arc::new(tip);
+        let cache_bytes = options.own_cache_bytes();
+        let inner = Inner {
+            history: History::new(Arc::clone(&tip), tree, options.states()),
+            active: None,
+            sealed: None,
+            values: Cache::new(cache_bytes),
+            journal_bytes: 0,
+            closing: false,
+        };
+        Self {
+            chain,
+            store,
+            journal,
+            options,
+            inner: Mutex::new(inner),
+            room: Condvar::new(),
+            work: Condvar::new(),
+            closes: Condvar::new(),
+            scrub: Mutex::default(),
+            pen: Mutex::default(),
+            tip: RwLock::new(tip),
+            leaves: Mutex::new(Cache::new(cache_bytes)),
+            blocks: Mutex::default(),
+            failure: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    pub(super) fn tip(&self) -> Arc<Tip> {
+        Arc::clone(&self.tip.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why the ledger must not be used any more, if so.
+    pub(super) fn check(&self) -> Result<(), LedgerError> {
+        self.failure.get().map_or(Ok(()), |what| Err(LedgerError::Failed(what.clone())))
+    }
+
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Something stored is damaged: the ledger stops, and the next opening makes the store again.
+    pub(super) fn fail(&self, what: &str) {
+        if self.stop(what) {
+            tracing::error!("the store is made again at the next start");
+            if let Err(error) = self.store.mark_damaged(what) {
+                tracing::error!(%error, "and could not be marked so; move the folder data/state away");
+            }
+        }
+    }
+
+    /// The ledger must not be used any more; whether this is the first reason.
+    pub(super) fn stop(&self, what: &str) -> bool {
+        let first = self.failure.set(what.to_owned()).is_ok();
+        if first {
+            tracing::error!(what, "the ledger is damaged");
+        }
+        self.room.notify_all();
+        self.work.notify_all();
+        first
+    }
+
+    pub(super) fn failed(&self, error: StoreError) -> StateError {
+        self.fail(&error.to_string());
+        StateError::Store(error.to_string())
+    }
+
+    /// An entry at a height, or at the tip.
+    pub(super) fn read(
+        &self,
+        height: Option<Height>,
+        key: &StateKey,
+    ) -> Result<Option<StateValue>, StateError> {
+        let (hash, seen) = {
+            let mut inner = self.inner();
+            let last = inner.history.last();
+            let height = height.unwrap_or(last);
+            let mut hash = None;
+            if height != last {
+                inner.history.at(height)?;
+                let hash = hash.insert(key.hash());
+                if let Some(old) = inner.history.before(height, hash) {
+                    return Ok(old.clone());
+                }
+            }
+            if let Some(value) = inner.values.get(key) {
+                return Ok(value.clone());
+            }
+            let hash = hash.unwrap_or_else(|| key.hash());
+            if let Some(value) = inner.unwritten(&hash).cloned() {
+                inner.keep(key.clone(), value.clone());
+                return Ok(value);
+            }
+            (hash, last)
+        };
+        let value = self.stored(key, &hash)?;
+        let mut inner = self.inner();
+        if seen < inner.history.first() {
+            return Err(inner.history.pruned());
+        }
+        if let Some(old) = inner.history.before(seen, &hash) {
+            return Ok(old.clone());
+        }
+        inner.keep(key.clone(), value.clone());
+        Ok(value)
+    }
+
+    fn stored(&self, key: &StateKey, hash: &KeyHash) -> Result<Option<StateValue>, StateError> {
+        let entry = self.store.get(Table::State, &hash.0).map_err(|error| self.failed(error))?;
+        let Some(entry) = entry else { return Ok(None) };
+        let value = state_value(key, &entry);
+        value.map(Some).ok_or_else(|| self.failed(StoreError::Failed(format!("no entry at {key:?}"))))
+    }
+
+    /// What an index has at a key.
+    pub(super) fn indexed(&self, key: &IndexKey) -> Result<Option<Vec<u8>>, LedgerError> {
+        if let Some(value) = self.inner().unwritten_index(key) {
+            return Ok(value.clone());
+        }
+        self.store.get(key.0, &key.1).map_err(|error| {
+            self.fail(&error.to_string());
+            error.into()
+        })
+    }
+
+    fn index<T: borsh::BorshDeserialize>(&self, table: Table, key: &[u8]) -> Result<Option<T>, LedgerError> {
+        let bytes = self.indexed(&(table, key.to_vec()))?;
+        decoded(bytes, table, key).map_err(|error| {
+            self.fail(&error.to_string());
+            error.into()
+        })
+    }
+
+    pub(super) fn block_place(&self, height: Height) -> Result<Option<BlockPlace>, LedgerError> {
+        self.index(Table::Blocks, &height.0.to_be_bytes())
+    }
+
+    pub(super) fn block_height(&self, hash: BlockHash) -> Result<Option<Height>, LedgerError> {
+        self.index(Table::Hashes, &hash.0)
+    }
+
+    pub(super) fn transaction_place(
+        &self,
+        id: TransactionId,
+    ) -> Result<Option<TransactionPlace>, LedgerError> {
+        self.needs(IndexLevel::Tx, "transactions by id")?;
+        self.index(Table::Transactions, &id.0)
+    }
+
+    pub(super) fn epoch_start(&self, epoch: Epoch) -> Result<Option<EpochStart>, LedgerError> {
+        self.index(Table::Epochs, &epoch.0.to_be_bytes())
+    }
+
+    /// Refuses what this node does not index.
+    pub(super) fn needs(&self, level: IndexLevel, what: &'static str) -> Result<(), LedgerError> {
+        let own = self.options.index;
+        if own >= level { Ok(()) } else { Err(LedgerError::NotIndexed { what, level, own }) }
+    }
+
+    /// What a block is about to overwrite at the tip.
+    pub(super) fn before(&self, version: &Version) -> Result<Vec<Before>, LedgerError> {
+        let keys = version.changes().keys().zip(version.hashes());
+        let before = keys.map(|(key, hash)| {
+            let value = self.read(None, key)?;
+            Ok(Before { hash: *hash, key: Arc::new(key.clone()), value })
+        });
+        before.collect()
+    }
+
+    /// Shows a durable commit, whole and at once.
+    pub(super) fn publish(&self, new: Publication<'_>) {
+        let Publication { commit, version, tree, before, tip, applied, bytes } = new;
+        let tip = Arc::new(tip);
+        let changes = version.changes().values().zip(version.hashes()).zip(&before);
+        let mut inner = self.inner();
+        let inner = &mut *inner;
+        inner.journal_bytes += bytes;
+        let journal_bytes = inner.journal_bytes;
+        let batch = inner.active.get_or_insert_with(|| Batch::new(applied, tree.clone(), journal_bytes));
+        (batch.applied, batch.tree, batch.journal_bytes) = (applied, tree.clone(), journal_bytes);
+        let (mut old_bytes, mut removed) = (0, Vec::new());
+        for ((value, hash), before) in changes {
+            let bytes = weight(value.as_ref());
+            batch.set(*hash, Arc::clone(&before.key), value.clone(), bytes);
+            inner.values.insert(StateKey::clone(&before.key), value.clone(), bytes);
+            old_bytes += weight(before.value.as_ref());
+            if let (StateKey::Balance(account, asset), None) = (&*before.key, value) {
+                removed.push((*account, *asset));
+            }
+        }
+        batch.index(&commit, self.options.index);
+        let past = Past::new(Arc::clone(&tip), tree, before, old_bytes).removing(removed);
+        inner.history.push(past);
+        *self.tip.write().unwrap_or_else(PoisonError::into_inner) = tip;
+        if inner.is_full(self) {
+            self.work.notify_all();
+        }
+    }
+
+    /// Keeps the leaves that a version is about to give back.
+    pub(super) fn keep_leaves(&self, version: &Version) {
+        let mut leaves = lock(&self.leaves);
+        for hash in version.hashes() {
+            if let Some((digest, pairs)) = version.tree().loaded_leaf(hash) {
+                leaves.insert(*digest, Arc::clone(pairs), size_of_val::<[Pair]>(pairs));
+            }
+        }
+    }
+
+    /// Keeps a block in memory, unless it is large.
+    pub(super) fn remember(&self, block: &Arc<CommittedBlock>) {
+        if block.block.transactions.len() > CACHED_BLOCK_TRANSACTIONS_MAX {
+            return;
+        }
+        let mut blocks = lock(&self.blocks);
+        if blocks.len() >= CACHED_BLOCKS_MAX {
+            blocks.pop_front();
+        }
+        blocks.push_back(Arc::clone(block));
+    }
+
+    /// A block that is in memory.
+    pub(super) fn remembered(&self, height: Height) -> Option<Arc<CommittedBlock>> {
+        lock(&self.blocks).iter().rev().find(|block| block.block.header.height == height).cloned()
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered_count(&self) -> usize {
+        lock(&self.blocks).len()
+    }
+}
+
+impl Inner {
+    /// The batches that the store lacks, later ones last.
+    pub(super) fn batches(&self) -> impl DoubleEndedIterator<Item = &Batch> {
+        self.sealed.as_deref().into_iter().chain(&self.active)
+    }
+
+    fn unwritten(&self, hash: &KeyHash) -> Option<&Option<StateValue>> {
+        self.batches().rev().find_map(|batch| batch.state(hash))
+    }
+
+    fn unwritten_index(&self, key: &IndexKey) -> Option<&Option<Vec<u8>>> {
+        self.batches().rev().find_map(|batch| batch.indexed(key))
+    }
+
+    fn keep(&mut self, key: StateKey, value: Option<StateValue>) {
+        let bytes = weight(value.as_ref());
+        self.values.insert(key, value, bytes);
+    }
+}

@@ -1,0 +1,129 @@
+//! Commits that the store lacks: durable in the journal, visible to readers, written behind in slices.
+//!
+//! ```text
+//!   commit ──► active ──seal──► sealed ──slices──► store
+//!               grows            never changes
+//! ```
+//!
+//! A key that several blocks change is written once a batch. At most one batch is sealed: what comes
+//! meanwhile goes into the active one, and commits wait when that is full.
+
+use super::apply::{Commit, index_entries, state_entry};
+use super::options::IndexLevel;
+use super::store::{Applied, Store, StoreError, Table};
+use crate::state::tree::{KeyHash, Tree};
+use crate::state::{StateKey, StateValue};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// Memory of a state entry in a batch beside its value's own.
+const STATE_BYTES: usize = 192;
+/// Memory of an index entry.
+const INDEX_BYTES: usize = 160;
+
+/// A key of the index tables.
+pub(super) type IndexKey = (Table, Vec<u8>);
+
+/// What consecutive commits write, by absolute value.
+pub(super) struct Batch {
+    /// The last commit in it, and where the journal is to be read from once all of it is in the store.
+    pub(super) applied: Applied,
+    /// The tree after that commit.
+    pub(super) tree: Tree,
+    /// Journal bytes committed since the ledger was opened, up to that commit.
+    pub(super) journal_bytes: u64,
+    /// Commits in it.
+    pub(super) heights: u32,
+    pub(super) bytes: usize,
+    state: BTreeMap<KeyHash, (Arc<StateKey>, Option<StateValue>)>,
+    index: BTreeMap<IndexKey, Option<Vec<u8>>>,
+}
+
+/// Where the writing of a batch has come to.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Cursor {
+    #[default]
+    Start,
+    State(KeyHash),
+    Index(IndexKey),
+}
+
+impl Batch {
+    pub(super) fn new(applied: Applied, tree: Tree, journal_bytes: u64) -> Self {
+        let (state, index) = (BTreeMap::new(), BTreeMap::new());
+        Self { applied, tree, journal_bytes, heights: 0, bytes: 0, state, index }
+    }
+
+    /// Adds a state entry with what its value takes.
+    pub(super) fn set(&mut self, hash: KeyHash, key: Arc<StateKey>, value: Option<StateValue>, bytes: usize) {
+        self.bytes += bytes;
+        if self.state.insert(hash, (key, value)).is_none() {
+            self.bytes += STATE_BYTES;
+        }
+    }
+
+    /// Adds what a commit's indexes say.
+    pub(super) fn index(&mut self, commit: &Commit<'_>, level: IndexLevel) {
+        for (key, value) in index_entries(commit, level) {
+            let bytes = key.1.len() + value.as_ref().map_or(0, Vec::len);
+            if self.index.insert(key, value).is_none() {
+                self.bytes += INDEX_BYTES + bytes;
+            }
+        }
+        self.heights += 1;
+    }
+
+    pub(super) fn state(&self, hash: &KeyHash) -> Option<&Option<StateValue>> {
+        self.state.get(hash).map(|(_, value)| value)
+    }
+
+    pub(super) fn state_range(
+        &self,
+        first: &KeyHash,
+        last: &KeyHash,
+    ) -> impl Iterator<Item = (&KeyHash, &StateKey, &Option<StateValue>)> {
+        self.state.range(*first..=*last).map(|(hash, (key, value))| (hash, &**key, value))
+    }
+
+    pub(super) fn indexed(&self, key: &IndexKey) -> Option<&Option<Vec<u8>>> {
+        self.index.get(key)
+    }
+
+    pub(super) fn index_range(
+        &self,
+        first: &IndexKey,
+        last: &IndexKey,
+    ) -> impl DoubleEndedIterator<Item = (&IndexKey, &Option<Vec<u8>>)> {
+        self.index.range(first.clone()..=last.clone())
+    }
+
+    /// Writes the next entries, at most `max`; whether that was the last one.
+    pub(super) fn write(&self, store: &dyn Store, at: &mut Cursor, max: usize) -> Result<bool, StoreError> {
+        let mut left = max;
+        if !matches!(at, Cursor::Index(_)) {
+            let from = match at {
+                Cursor::State(hash) => Bound::Excluded(*hash),
+                _ => Bound::Unbounded,
+            };
+            for (hash, (key, value)) in self.state.range((from, Bound::Unbounded)).take(left) {
+                let entry = value.as_ref().map(|value| state_entry(key, value));
+                store.set(Table::State, &hash.0, entry.as_deref())?;
+                *at = Cursor::State(*hash);
+                left -= 1;
+            }
+        }
+        let from = match at {
+            Cursor::Index(key) => Bound::Excluded(key.clone()),
+            _ => Bound::Unbounded,
+        };
+        let mut rest = self.index.range((from, Bound::Unbounded));
+        while left > 0 {
+            let Some((key, value)) = rest.next() else { return Ok(true) };
+            store.set(key.0, &key.1, value.as_deref())?;
+            *at = Cursor::Index(key.clone());
+            left -= 1;
+        }
+        Ok(false)
+    }
+}
