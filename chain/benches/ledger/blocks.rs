@@ -1,6 +1,6 @@
 //! One block after the other through a ledger in a folder: validity, execution, root, journal, store.
 
-use crate::meter::{MarkedDisk, MarkedStore, Marks, Moment, Span, timed};
+use crate::meter::{MarkedDisk, Marks, Moment, Span, timed};
 use crate::setup::{CHAIN, Senders, genesis};
 use crate::table::{Budget, Table};
 use crate::{Options, proofs};
@@ -9,7 +9,7 @@ use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::List;
 use quorate_chain::execution::execute_block;
 use quorate_chain::ledger::fixture::{commit_vote, next_block};
-use quorate_chain::ledger::{GenesisState, Ledger, Opened, SledStore};
+use quorate_chain::ledger::{GenesisState, Ledger, LedgerOptions, Opened, SledStore};
 use quorate_chain::receipt::receipts_root;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,12 +22,15 @@ pub(crate) const ROWS: [&str; 12] = [
     "receipts root",
     "body into the journal",
     "journal, append and sync of the commit",
-    "between journal and store",
+    "showing the commit",
     "write-behind into the store",
     "checkpoint",
     "reopen after a checkpoint",
     "reopen without one",
 ];
+
+/// Entries of a slice.
+const SLICE: usize = 128;
 
 /// What the stages of one block took.
 #[derive(Default)]
@@ -42,10 +45,17 @@ struct Stages {
     store: Span,
 }
 
-fn open(folder: &Path, genesis: &GenesisState, marks: &Marks) -> Opened {
-    let store = MarkedStore(SledStore::open(&folder.join("state")).unwrap(), marks.clone());
+/// Without threads of its own, so that the writing behind can be told from the rest.
+fn open(folder: &Path, genesis: &GenesisState, marks: &Marks, options: &Options) -> Opened {
+    let settings = LedgerOptions { background: false, index: options.index, ..LedgerOptions::default() };
+    let store = SledStore::open(&folder.join("state"), settings.cache_bytes / 2).unwrap();
     let disk = Arc::new(MarkedDisk(marks.clone()));
-    Ledger::open_with(disk, &folder.join("journal/chain"), Box::new(store), genesis).unwrap()
+    settings.open_with(disk, &folder.join("journal/chain"), Box::new(store), genesis).unwrap()
+}
+
+/// Writes all that the store lacks.
+fn write_behind(ledger: &Ledger) {
+    while ledger.write_behind(SLICE).unwrap() {}
 }
 
 /// The block through every stage, as a node does it.
@@ -72,10 +82,10 @@ fn pass(ledger: &mut Ledger, block: &Block, marks: &Marks) -> Stages {
     let start = Moment::now();
     ledger.commit(block.hash(), List::default(), certificate).unwrap();
     let end = Moment::now();
-    let seen = marks.take();
-    let (synced, stored) = (seen.synced.unwrap_or(start), seen.stored.unwrap_or(end));
+    let synced = marks.take().unwrap_or(start);
     let root = whole.less(again);
-    let (journal, between, store) = (start.until(synced), synced.until(stored), stored.until(end));
+    let (journal, between) = (start.until(synced), synced.until(end));
+    let ((), store) = timed(|| write_behind(ledger));
     Stages { validity, execution, root, receipts, body, journal, between, store }
 }
 
@@ -104,6 +114,7 @@ fn commit_next(ledger: &mut Ledger, senders: &Senders, first: usize, options: &O
     let transfers = senders.transfers(first, options.transfers, options.accounts);
     let block = next_block(ledger, transfers);
     quorate_chain::ledger::fixture::commit(ledger, &block, &[0, 1, 2]).unwrap();
+    write_behind(ledger);
 }
 
 pub(crate) fn run(options: &Options, table: &mut Table) {
@@ -114,7 +125,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) {
     let full = genesis(all);
     let folder = options.temporary();
     let marks = Marks::default();
-    let (mut opened, span) = timed(|| open(folder.path(), &full, &marks));
+    let (mut opened, span) = timed(|| open(folder.path(), &full, &marks, options));
     eprintln!("made {} entries in {:.1} s", full.entries.len(), span.wall_us / 1e6);
     let entries = full.entries.len() as f64;
     drop(full);
@@ -139,12 +150,12 @@ pub(crate) fn run(options: &Options, table: &mut Table) {
     table.values(&format!("{}, {rounds} blocks", ROWS[9]), "s", seconds(checkpoint), Budget::None);
     drop(opened);
     if options.wants(&ROWS[10..]) {
-        let (mut opened, span) = timed(|| open(folder.path(), &small, &marks));
+        let (mut opened, span) = timed(|| open(folder.path(), &small, &marks, options));
         assert_eq!(opened.report.replayed, 0);
         table.values(ROWS[10], "s", seconds(span), Budget::None);
         commit_next(&mut opened.ledger, &senders, rounds * transfers, options);
         drop(opened);
-        let (opened, span) = timed(|| open(folder.path(), &small, &marks));
+        let (opened, span) = timed(|| open(folder.path(), &small, &marks, options));
         assert_eq!(opened.report.replayed, 1);
         table.values(&format!("{}, one block to replay", ROWS[11]), "s", seconds(span), Budget::None);
     }

@@ -12,7 +12,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `setup.rs` | genesis, accounts, transactions: what to adapt when their form changes |
-//! | `meter.rs` | clocks, and a disk and a store that note when they are used |
+//! | `meter.rs` | clocks, and a disk that notes when it is synced |
 //! | `transactions.rs` | decoding and signatures |
 //! | `blocks.rs` | one block after the other through a ledger in a folder |
 //! | `proofs.rs`, `grinding.rs` | proofs; keys that share 24 bits of their hash |
@@ -31,6 +31,7 @@ mod table;
 mod transactions;
 
 use clap::Parser;
+use quorate_chain::ledger::IndexLevel;
 use std::path::PathBuf;
 use table::Table;
 
@@ -55,6 +56,9 @@ pub(crate) struct Options {
     /// Where the ledger is made; a folder of the system's for temporary files by default.
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// What is indexed: none, tx or full.
+    #[arg(long, default_value_t = IndexLevel::Tx)]
+    index: IndexLevel,
     /// For programs.
     #[arg(long)]
     json: bool,

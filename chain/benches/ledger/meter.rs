@@ -1,7 +1,6 @@
-//! Clocks, and a disk and a store that note when they are used.
+//! Clocks, and a disk that notes when it is synced.
 
 use quorate_chain::ledger::journal::{Disk, DiskFile, DiskLock, FsDisk};
-use quorate_chain::ledger::{Applied, SledStore, Store, StoreError, Table};
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::path::Path;
@@ -53,18 +52,9 @@ pub(crate) fn timed<T>(call: impl FnOnce() -> T) -> (T, Span) {
     (value, start.until(Moment::now()))
 }
 
-/// When disk and store were used since the last [`Marks::take`].
+/// When a file was synced since the last [`Marks::take`].
 #[derive(Clone, Default)]
-pub(crate) struct Marks(Arc<Mutex<Seen>>);
-
-/// What [`Marks`] noted.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Seen {
-    /// End of the last sync of a file.
-    pub(crate) synced: Option<Moment>,
-    /// Begin of the first write into the store.
-    pub(crate) stored: Option<Moment>,
-}
+pub(crate) struct Marks(Arc<Mutex<Option<Moment>>>);
 
 impl std::fmt::Debug for Marks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -73,19 +63,13 @@ impl std::fmt::Debug for Marks {
 }
 
 impl Marks {
-    pub(crate) fn take(&self) -> Seen {
-        std::mem::take(&mut *self.0.lock().unwrap())
+    /// The end of the last sync of a file.
+    pub(crate) fn take(&self) -> Option<Moment> {
+        self.0.lock().unwrap().take()
     }
 
     fn synced(&self) {
-        self.0.lock().unwrap().synced = Some(Moment::now());
-    }
-
-    fn stored(&self) {
-        let mut seen = self.0.lock().unwrap();
-        if seen.stored.is_none() {
-            seen.stored = Some(Moment::now());
-        }
+        *self.0.lock().unwrap() = Some(Moment::now());
     }
 }
 
@@ -145,36 +129,5 @@ impl DiskFile for MarkedFile {
         self.0.sync_all()?;
         self.1.synced();
         Ok(())
-    }
-}
-
-/// The real store.
-pub(crate) struct MarkedStore(pub(crate) SledStore, pub(crate) Marks);
-
-impl Store for MarkedStore {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(table, key)
-    }
-    fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
-        self.1.stored();
-        self.0.set(table, key, value)
-    }
-    fn range(
-        &self,
-        table: Table,
-        first: &[u8],
-        last: &[u8],
-        max: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        self.0.range(table, first, last, max)
-    }
-    fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
-        self.0.checkpoint(applied)
-    }
-    fn applied(&self) -> Option<Applied> {
-        self.0.applied()
-    }
-    fn clear(&self) -> Result<(), StoreError> {
-        self.0.clear()
     }
 }

@@ -8,9 +8,7 @@ use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, StateKey, StateValue};
 use quorate_chain::transaction::{TransactionBody, Witness};
 use quorate_chain::validator::fixture::validator_set;
-use quorate_chain::{
-    AccountId, Amount, AssetId, ChainId, Height, Nonce, Signature, TimestampMs, Transaction,
-};
+use quorate_chain::{AccountId, Amount, AssetId, ChainId, Nonce, Signature, TimestampMs, Transaction};
 use std::collections::BTreeMap;
 
 pub(crate) const CHAIN: ChainId = ChainId([7; 32]);

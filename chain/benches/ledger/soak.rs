@@ -4,7 +4,7 @@ use crate::Options;
 use crate::setup::{Numbers, genesis, id, unsigned};
 use crate::table::median;
 use quorate_chain::Transaction;
-use quorate_chain::ledger::Ledger;
+use quorate_chain::ledger::LedgerOptions;
 use quorate_chain::ledger::fixture::{commit, next_block};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -45,7 +45,8 @@ fn transfers(numbers: &mut Numbers, nonces: &mut [u64], count: usize) -> Vec<Tra
 pub(crate) fn run(options: &Options, count: usize) {
     let folder = options.temporary();
     let start = genesis((0..options.accounts).map(id));
-    let mut ledger = Ledger::open(folder.path(), &start).unwrap().ledger;
+    let settings = LedgerOptions { index: options.index, ..LedgerOptions::default() };
+    let mut ledger = settings.open(folder.path(), &start).unwrap().ledger;
     drop(start);
     let (journal, state) = (folder.path().join("journal"), folder.path().join("state"));
     let before = (on_disk(&journal), on_disk(&state));
@@ -66,9 +67,6 @@ pub(crate) fn run(options: &Options, count: usize) {
         let block = next_block(&ledger, transfers(&mut numbers, &mut nonces, options.transfers));
         let begun = Instant::now();
         commit(&mut ledger, &block, &[0, 1, 2]).unwrap();
-        if ledger.checkpoint_due() {
-            ledger.checkpoint().unwrap();
-        }
         seconds += begun.elapsed().as_secs_f64();
         done += options.transfers;
         in_step += options.transfers;

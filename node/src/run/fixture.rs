@@ -1,7 +1,7 @@
 //! What the tests of a node's parts share: a chain without consensus, transactions, and networks that are
 //! connected.
 
-use quorate_chain::codec::{Bytes, List};
+use quorate_chain::codec::Bytes;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::instruction::Instruction;
 use quorate_chain::ledger::fixture::{commit, next_block};

@@ -67,7 +67,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use sync::Sync;
+use sync::{Sync, SyncJob};
 use tokio::sync::{mpsc, oneshot, watch};
 use verifier::{Heard, Verifier};
 
@@ -181,16 +181,14 @@ impl Node {
         let server = Server::new(reader.clone(), jobs.clone());
         let message_queue = start_verifier(context.clone(), events, incoming.clone(), server)?;
         let (catching_up_tx, catching_up) = watch::channel(false);
-        let (sync_jobs, sync_queue) = mpsc::channel(sync::JOBS_WAITING_MAX);
-        let sync = Sync {
+        let sync_jobs = start_sync(Sync {
             context,
             network: network.clone(),
             core: answer,
             committed: committed.clone(),
             catching_up: Arc::new(catching_up_tx),
             observer: replica.seat().is_none(),
-        };
-        tokio::spawn(sync.run(sync_queue));
+        });
         let shown = CoreStatus::of(&replica, Arc::clone(&validators), None);
         let (core_status_tx, core_status) = watch::channel(shown);
         let core = Core {
@@ -211,18 +209,16 @@ impl Node {
             disk_low,
         };
         let (stop_core, core_stopped) = oneshot::channel();
-        let core = tokio::spawn(core.run(first, answers, message_queue, core_stopped));
         let status = StatusTask { network: network.clone(), core_status, progress, catching_up }.start();
-        let submit = submissions(incoming);
         Ok(Self {
             network,
             reader,
             committed,
             status,
-            submit,
+            submit: submissions(incoming),
             executor: jobs,
             stop_core,
-            core,
+            core: tokio::spawn(core.run(first, answers, message_queue, core_stopped)),
             executor_thread,
         })
     }
@@ -256,6 +252,13 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinH
         .name(name.to_owned())
         .spawn(run)
         .map_err(NodeError::system("cannot start a thread"))
+}
+
+/// Starts what fetches blocks; gives where it is told which.
+fn start_sync(sync: Sync) -> mpsc::Sender<SyncJob> {
+    let (jobs, queue) = mpsc::channel(sync::JOBS_WAITING_MAX);
+    tokio::spawn(sync.run(queue));
+    jobs
 }
 
 /// Starts what checks transactions; gives where they come in.

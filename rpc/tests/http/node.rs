@@ -1,6 +1,6 @@
 //! A node of one thread behind a real server.
 
-use quorate_chain::codec::{Bytes, List, Text};
+use quorate_chain::codec::{Bytes, Text};
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::execution::{Admission, InvalidTransaction, check_form};
 use quorate_chain::instruction::Instruction;

@@ -31,10 +31,7 @@ fn a_stopped_node_is_verified_exported_imported_and_repaired() {
     let chain = devnet.chain();
     let mut wallets = devnet.wallets();
     let receiver = wallets[1].address();
-    let mut last = chain.transfer(0, &mut wallets[0], receiver, 1);
-    for _ in 0..5 {
-        last = chain.transfer(0, &mut wallets[0], receiver, 1);
-    }
+    let last = (0..6).map(|_| chain.transfer(0, &mut wallets[0], receiver, 1)).last().unwrap();
     chain.wait_for_height(last.height);
     let home = devnet.home(0);
     let home = text(&home);

@@ -38,6 +38,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Memory that a tool gives to the store's own cache.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What a tool is busy with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

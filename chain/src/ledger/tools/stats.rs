@@ -87,7 +87,7 @@ pub fn stats(data: &Path, genesis: &GenesisState, progress: &mut dyn Progress) -
     journal(&mut stats, &mut survey, progress)?;
     let folder = store_folder(data);
     stats.store_bytes = folder_bytes(&folder)?;
-    match folder.join("sled").is_dir().then(|| SledStore::open(&folder)) {
+    match folder.join("sled").is_dir().then(|| SledStore::open(&folder, super::CACHE_BYTES)) {
         Some(Ok(store)) => tables(&mut stats, &store, progress)?,
         Some(Err(_)) => stats.damaged += 1,
         None => {}

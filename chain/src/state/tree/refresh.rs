@@ -15,7 +15,7 @@ pub(super) fn refresh(
 ) -> Result<Node, Error> {
     let prefix = Prefix::of(&keys[0], depth);
     let Node::Inner(inner) = node else {
-        return Ok(evict_all(&Node::of(&source.pairs_below(&prefix)?, depth)));
+        return Ok(evict_all(&Node::of(source.pairs_below(&prefix)?, depth)));
     };
     let mut children = inner.children.clone();
     for group in keys.chunk_by(|a, b| a.nibble(depth) == b.nibble(depth)) {
@@ -28,5 +28,5 @@ pub(super) fn refresh(
     }
     let mut pairs = Vec::with_capacity(LEAF_KEYS_MAX);
     collect_children(&children, source, &prefix, &mut pairs)?;
-    Ok(Node::of(&pairs, depth).stored())
+    Ok(Node::of(pairs, depth).stored())
 }

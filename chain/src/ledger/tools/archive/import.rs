@@ -83,9 +83,6 @@ fn blocks<R: Read>(
         commit(ledger, archived, archive.place())?;
         done.committed += 1;
         done.tip = height;
-        if ledger.checkpoint_due() {
-            ledger.checkpoint()?;
-        }
     }
 }
 

@@ -51,12 +51,11 @@ impl Execution {
             }
         };
         let ledger = &mut opened.ledger;
-        let done = ledger.execute(block).and_then(|_| {
-            ledger.commit(block.hash(), commit.path.clone(), commit.certificate.clone())?;
-            if ledger.checkpoint_due() { ledger.checkpoint() } else { Ok(()) }
-        });
+        let done = ledger
+            .execute(block)
+            .and_then(|_| ledger.commit(block.hash(), commit.path.clone(), commit.certificate.clone()));
         match done {
-            Ok(()) => self.height = commit.height,
+            Ok(_) => self.height = commit.height,
             Err(error @ (LedgerError::Io { .. } | LedgerError::Journal(_) | LedgerError::Store(_))) => {
                 return Err(error.into());
             }

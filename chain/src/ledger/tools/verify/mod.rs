@@ -85,7 +85,7 @@ pub fn verify(
     let survey = survey(data, genesis)?;
     let folder = store_folder(data);
     let store = if folder.join("sled").is_dir() {
-        SledStore::open(&folder).map(|store| Box::new(store) as Box<dyn Store>)
+        SledStore::open(&folder, super::CACHE_BYTES).map(|store| Box::new(store) as Box<dyn Store>)
     } else {
         Err(crate::ledger::StoreError::Failed(format!("there is no store in {}", folder.display())))
     };
