@@ -212,7 +212,9 @@ impl Writer {
         match self.random.below(2) {
             0 => Instruction::Mint { asset: COUPON, to: self.anyone(), amount },
             _ if number % 2 == 0 => Instruction::Burn { asset: COUPON, amount },
-            _ => Instruction::FreezeHolder { asset: COUPON, holder: self.anyone(), frozen: amount.0 % 3 == 0 },
+            _ => {
+                Instruction::FreezeHolder { asset: COUPON, holder: self.anyone(), frozen: amount.0 % 3 == 0 }
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! A data folder in memory.
 
+use super::probe::options;
 use crate::damage::story::{Failure, Story};
 use quorate_chain::Height;
-use quorate_chain::ledger::Ledger;
 use quorate_chain::ledger::journal::{FsDisk, Journal, Options};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The chain's first segment is small, so that there is a second one.
+/// The chain's first segment is small, so that there is a second one. That is as a node makes it.
 const FIRST_SEGMENT_BYTES: u64 = 256 * 1024;
 /// Votes in the vote journal.
 const VOTES: u64 = 200;
@@ -38,7 +38,7 @@ impl Folder {
         write_votes(votes.0)?;
         let small = Options { segment_bytes: FIRST_SEGMENT_BYTES, record_bytes_max: FIRST_SEGMENT_BYTES / 2 };
         drop(Journal::open(Arc::new(FsDisk), &dir.join(CHAIN_FOLDER), small)?);
-        let mut opened = Ledger::open(dir, &story.genesis)?;
+        let mut opened = options().open(dir, &story.genesis)?;
         story.prepare(&mut opened.ledger);
         for step in story.steps.iter().filter(|step| step.height() <= height) {
             story.tell(&mut opened.ledger, step)?;

@@ -5,7 +5,7 @@ use super::harm::Harm;
 use crate::damage::story::{Failure, Plan, Story};
 use crate::damage::truth::Trouble;
 use quorate_chain::Height;
-use quorate_chain::ledger::Ledger;
+use quorate_chain::ledger::LedgerOptions;
 use std::any::Any;
 use std::fmt;
 use std::fs;
@@ -38,6 +38,8 @@ pub enum Verdict {
 /// What gets a refusing ledger going again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mend {
+    /// It is started again: what was found was noted, and opening makes the store again.
+    Restart,
     /// The state is moved away and made again from the journal.
     Rebuild,
     /// The chain's data is moved away and the blocks are fetched from a peer.
@@ -110,7 +112,7 @@ impl Probe {
         if let Some(verdict) = self.votes(number, &damaged, &harm)? {
             return Ok(verdict);
         }
-        Ok(match self.attempt(number, &damaged, true)? {
+        Ok(match self.attempt(number, &damaged, true, 1)? {
             Outcome::Opened { rebuilt: true, shortened: false } => Verdict::Repaired,
             Outcome::Opened { rebuilt: false, shortened: false } => Verdict::Harmless,
             Outcome::Opened { shortened: true, .. } if harm.can_look_unwritten() => Verdict::Shortened,
@@ -146,18 +148,24 @@ impl Probe {
     fn mend(&self, number: u64, damaged: &Folder) -> Result<Option<Mend>, Failure> {
         let rebuilt = damaged.without("state");
         let fetched = rebuilt.without("journal/chain").without("chain");
-        for (mend, folder) in [(Mend::Rebuild, rebuilt), (Mend::Peer, fetched)] {
-            let whole = mend == Mend::Rebuild;
-            if matches!(self.attempt(number, &folder, whole)?, Outcome::Opened { .. }) {
+        let (restart, rebuild, peer) =
+            ((Mend::Restart, damaged, 2), (Mend::Rebuild, &rebuilt, 1), (Mend::Peer, &fetched, 1));
+        for (mend, folder, starts) in [restart, rebuild, peer] {
+            let whole = mend != Mend::Peer;
+            if matches!(self.attempt(number, folder, whole, starts)?, Outcome::Opened { .. }) {
                 return Ok(Some(mend));
             }
         }
         Ok(None)
     }
 
-    /// Opens a copy of the folder, reads everything, goes on and reads it again. `whole`: all heights must be there.
-    fn attempt(&self, number: u64, folder: &Folder, whole: bool) -> Result<Outcome, Failure> {
+    /// Opens a copy of the folder so many times, reads everything, goes on and reads it again; what the last time
+    /// came to. `whole`: all heights must be there.
+    fn attempt(&self, number: u64, folder: &Folder, whole: bool, starts: usize) -> Result<Outcome, Failure> {
         let copy = self.copy(number, folder)?;
+        for _ in 1..starts {
+            let _ = caught(|| self.open_and_read(&copy, whole));
+        }
         let outcome = caught(|| self.open_and_read(&copy, whole));
         // What a panicking store still holds must not fail this.
         let _ = fs::remove_dir_all(&copy);
@@ -169,7 +177,7 @@ impl Probe {
     }
 
     fn open_and_read(&self, copy: &Path, whole: bool) -> Result<Outcome, Trouble> {
-        let mut opened = Ledger::open(copy, &self.story.genesis)?;
+        let mut opened = options().open(copy, &self.story.genesis)?;
         let height = opened.ledger.tip().height;
         let shortened = whole && height < HEIGHT;
         if shortened && opened.report.torn_tail.is_none() {
@@ -181,6 +189,8 @@ impl Probe {
             return Err(Trouble::Wrong("it did not go on to the end".into()));
         }
         self.story.truth.check(&opened.ledger)?;
+        while opened.ledger.scrub()? {}
+        opened.ledger.checkpoint()?;
         Ok(Outcome::Opened { rebuilt: opened.report.rebuilt.is_some(), shortened })
     }
 
@@ -198,6 +208,11 @@ fn made(path: &Path, story: &Story, killed: bool) -> Result<Folder, Failure> {
     fs::remove_dir_all(path)?;
     folder.write(path)?;
     Ok(folder)
+}
+
+/// Without threads of its own, so that a number always comes to the same.
+pub(super) fn options() -> LedgerOptions {
+    LedgerOptions { background: false, ..LedgerOptions::default() }
 }
 
 /// What a call gives, or the message of its panic.
