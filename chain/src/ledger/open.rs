@@ -8,7 +8,7 @@ use super::overlay::Context;
 use super::reader::Reader;
 use super::record::read_body;
 use super::replay::{Replayed, catch_up, damaged, reindex};
-use super::shared::Shared;
+use super::shared::{Shared, lock};
 use super::store::{SledStore, Store, StoreError, Table};
 use super::write_behind::{Threads, guarded};
 use super::{Ledger, Tip};
@@ -143,7 +143,7 @@ fn start(
     options: &LedgerOptions,
 ) -> Result<Opened, LedgerError> {
     let level = options.index;
-    let (store, replayed, rebuilt) = bring_up(&journal, store, remake, genesis, level)?;
+    let (store, mut replayed, rebuilt) = bring_up(&journal, store, remake, genesis, level)?;
     let report = OpenReport {
         replayed: replayed.replayed,
         from_kept_tree: replayed.from_kept_tree,
@@ -152,11 +152,12 @@ fn start(
     };
     let indexed = store.applied().map_or(level, |applied| applied.index);
     if indexed < level {
-        reindex(&journal, store.as_ref(), replayed.tip.height, level)?;
+        reindex(&journal, store.as_ref(), &mut replayed.counts, replayed.tip.height, level)?;
     }
-    let Replayed { tip, tree, bodies, .. } = replayed;
+    let Replayed { tip, tree, counts, bodies, .. } = replayed;
     let shared =
         Shared::new(genesis.chain, store, journal.reader(), tip.clone(), tree.clone(), options.clone());
+    lock(&shared.pen).counts = counts;
     let shared = Arc::new(shared);
     let mut positions: Vec<_> = bodies.values().copied().collect();
     positions.sort_unstable();
@@ -181,7 +182,7 @@ fn start(
         ledger.checkpoint()?;
     }
     if indexed > level {
-        forget(ledger.shared.store.as_ref(), level)?;
+        forget(&ledger.shared, level)?;
     }
     Ok(Opened { reader: ledger.reader(), ledger, uncommitted: uncommitted?, report })
 }
@@ -213,10 +214,12 @@ fn bring_up(
 }
 
 /// Drops the indexes above a level. What a crash leaves of them is true, and overwritten by a later level.
-fn forget(store: &dyn Store, level: IndexLevel) -> Result<(), LedgerError> {
-    store.clear_table(Table::History)?;
-    if level == IndexLevel::None {
-        store.clear_table(Table::Transactions)?;
+fn forget(shared: &Shared, level: IndexLevel) -> Result<(), LedgerError> {
+    let mut pen = lock(&shared.pen);
+    let transactions = (level == IndexLevel::None).then_some(Table::Transactions);
+    for table in [Table::History].into_iter().chain(transactions) {
+        shared.store.clear_table(table)?;
+        pen.counts.clear(table);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::note::Note;
 use crate::sim::Random;
 use quorate_chain::ledger::journal::{MemDisk, PowerLoss};
-use quorate_chain::ledger::{Applied, Store, StoreError, Table, TreeFile};
+use quorate_chain::ledger::{Applied, Counts, Store, StoreError, Table, TreeFile};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ struct State {
     durable: Entries,
     /// Everything since the last checkpoint, in order.
     unsynced: Vec<(Key, Option<Vec<u8>>)>,
-    applied: Note<Applied>,
+    applied: Note<(Applied, Counts)>,
     /// A [`TreeFile`]'s bytes.
     tree: Note<Vec<u8>>,
     damaged: Note<String>,
@@ -120,7 +120,7 @@ impl Store for FragileStore {
         Ok(range.take(max).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
 
-    fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
+    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError> {
         // The power may go before everything is durable, and before the note of that is.
         self.operate()?;
         let mut state = self.state();
@@ -129,11 +129,15 @@ impl Store for FragileStore {
             state.durable = state.now.clone();
         }
         drop(state);
-        self.note(|state| &mut state.applied, Some(applied))
+        self.note(|state| &mut state.applied, Some((applied, counts.clone())))
     }
 
     fn applied(&self) -> Option<Applied> {
-        self.state().applied.read()
+        self.state().applied.read().map(|(applied, _)| applied)
+    }
+
+    fn counts(&self) -> Counts {
+        self.state().applied.read().map(|(_, counts)| counts).unwrap_or_default()
     }
 
     fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError> {
