@@ -18,7 +18,10 @@ fn crash_images_open_as_what_was_acknowledged_or_later() {
         let tally = images.run(number, false).unwrap_or_else(|what| panic!("{what}"));
         all = all.and(tally);
     }
-    assert!(all.in_recovery > 0 && all.torn_tails > 0 && all.replays > 0 && all.ahead > 0, "{all:?}");
+    assert!(
+        all.in_recovery > 0 && all.torn_tails > 0 && all.replays > 0 && all.kept_trees > 0 && all.ahead > 0,
+        "{all:?}"
+    );
 }
 
 /// The checks find what they are for.
@@ -27,7 +30,8 @@ fn a_checkpoint_that_is_noted_before_it_is_durable_is_found() {
     let images = Images::new().unwrap();
     let found = (0..IMAGES).map(|place| place * STRIDE).find_map(|number| images.run(number, true).err());
     let found = found.unwrap_or_else(|| panic!("{IMAGES} images did not show it"));
-    assert!(found.contains("made again"), "{found}");
+    // At opening, or by the first answer that would rest on it.
+    assert!(found.contains("made again") || found.contains("refused"), "{found}");
 }
 
 /// In processes of its own, as in the campaign.
