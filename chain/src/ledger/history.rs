@@ -128,6 +128,15 @@ impl History {
         })
     }
 
+    /// The same for a height that may have been given up meanwhile.
+    pub(super) fn since(
+        &self,
+        height: Height,
+        hash: &KeyHash,
+    ) -> Result<Option<&Option<StateValue>>, StateError> {
+        if height < self.first() { Err(self.pruned()) } else { Ok(self.before(height, hash)) }
+    }
+
     /// The entries in a range of hashes that were changed since a height, the latest change first: what comes
     /// later goes before.
     pub(super) fn before_range(

@@ -18,6 +18,7 @@
 //! | `open.rs`, `replay.rs` | opening: the folder; replay from the journal, rebuilding the store |
 //! | `shared.rs` | what readers and writer share, and reading an entry at a height |
 //! | `leaves.rs` | the same for the tree: leaf by leaf |
+//! | `whole.rs` | that what the store does not have was never there |
 //! | `history.rs` | the last states: trees, and what blocks overwrote |
 //! | `tail.rs` | commits that the store lacks |
 //! | `write_behind.rs` | the tail into the store, checkpoints |
@@ -64,6 +65,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 pub mod tools;
+mod whole;
 mod write_behind;
 
 pub use accounts::accounts_of;
@@ -75,7 +77,7 @@ pub use overlay::{OVERLAYS_MAX, VersionReader};
 pub use reader::{AccountRecord, CommittedBlock, HISTORY_PAGE_MAX, Reader, StateProof, TransactionRecord};
 pub use scrub::ScrubStatus;
 pub use state_at::StateAt;
-pub use store::{Applied, MemoryStore, SledStore, Store, StoreError, Table, TreeFile};
+pub use store::{Applied, Counts, MemoryStore, SledStore, Store, StoreError, Table, TreeFile};
 
 use crate::block::{Block, BlockResult};
 use crate::certificate::CommitCertificate;

@@ -2,13 +2,13 @@
 
 use super::error::LedgerError;
 use super::genesis::GenesisState;
-use super::journal::{Disk, FsDisk, Journal, Options, TornTail};
+use super::journal::{Disk, FsDisk, Journal, TornTail};
 use super::options::{IndexLevel, LedgerOptions};
 use super::overlay::Context;
 use super::reader::Reader;
 use super::record::read_body;
 use super::replay::{Replayed, catch_up, damaged, reindex};
-use super::shared::Shared;
+use super::shared::{Shared, lock};
 use super::store::{SledStore, Store, StoreError, Table};
 use super::write_behind::{Threads, guarded};
 use super::{Ledger, Tip};
@@ -20,8 +20,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Longest journal record: a full block's receipts and changes.
-const RECORD_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Version of what is in the data folder.
 const FORMAT: u32 = 3;
 
@@ -87,7 +85,7 @@ pub(super) fn open(
     let folder = data.join("state");
     let disk: Arc<dyn Disk> = Arc::new(FsDisk);
     // The journal's lock comes first: it guards the store too.
-    let (journal, recovered) = Journal::open(disk, &data.join("journal/chain"), journal_options())?;
+    let (journal, recovered) = Journal::open(disk, &data.join("journal/chain"), options.segments)?;
     let cache_bytes = options.store_cache_bytes();
     let mut rebuilt = None;
     let store = match probed(&folder, options).and_then(|()| SledStore::open(&folder, cache_bytes)) {
@@ -127,7 +125,7 @@ pub(super) fn open_with(
     genesis: &GenesisState,
     options: &LedgerOptions,
 ) -> Result<Opened, LedgerError> {
-    let (journal, recovered) = Journal::open(disk, folder, journal_options())?;
+    let (journal, recovered) = Journal::open(disk, folder, options.segments)?;
     let remake = |store: Box<dyn Store>| {
         store.clear()?;
         Ok(store)
@@ -145,7 +143,7 @@ fn start(
     options: &LedgerOptions,
 ) -> Result<Opened, LedgerError> {
     let level = options.index;
-    let (store, replayed, rebuilt) = bring_up(&journal, store, remake, genesis, level)?;
+    let (store, mut replayed, rebuilt) = bring_up(&journal, store, remake, genesis, level)?;
     let report = OpenReport {
         replayed: replayed.replayed,
         from_kept_tree: replayed.from_kept_tree,
@@ -154,11 +152,12 @@ fn start(
     };
     let indexed = store.applied().map_or(level, |applied| applied.index);
     if indexed < level {
-        reindex(&journal, store.as_ref(), replayed.tip.height, level)?;
+        reindex(&journal, store.as_ref(), &mut replayed.counts, replayed.tip.height, level)?;
     }
-    let Replayed { tip, tree, bodies, .. } = replayed;
+    let Replayed { tip, tree, counts, bodies, .. } = replayed;
     let shared =
         Shared::new(genesis.chain, store, journal.reader(), tip.clone(), tree.clone(), options.clone());
+    lock(&shared.pen).counts = counts;
     let shared = Arc::new(shared);
     let mut positions: Vec<_> = bodies.values().copied().collect();
     positions.sort_unstable();
@@ -183,7 +182,7 @@ fn start(
         ledger.checkpoint()?;
     }
     if indexed > level {
-        forget(ledger.shared.store.as_ref(), level)?;
+        forget(&ledger.shared, level)?;
     }
     Ok(Opened { reader: ledger.reader(), ledger, uncommitted: uncommitted?, report })
 }
@@ -215,10 +214,12 @@ fn bring_up(
 }
 
 /// Drops the indexes above a level. What a crash leaves of them is true, and overwritten by a later level.
-fn forget(store: &dyn Store, level: IndexLevel) -> Result<(), LedgerError> {
-    store.clear_table(Table::History)?;
-    if level == IndexLevel::None {
-        store.clear_table(Table::Transactions)?;
+fn forget(shared: &Shared, level: IndexLevel) -> Result<(), LedgerError> {
+    let mut pen = lock(&shared.pen);
+    let transactions = (level == IndexLevel::None).then_some(Table::Transactions);
+    for table in [Table::History].into_iter().chain(transactions) {
+        shared.store.clear_table(table)?;
+        pen.counts.clear(table);
     }
     Ok(())
 }
@@ -237,10 +238,6 @@ fn context(tip: &Tip, parameters: Parameters) -> Context {
         validators: Arc::clone(&tip.validators),
         validators_hash: tip.result.next_set_hash,
     }
-}
-
-const fn journal_options() -> Options {
-    Options { record_bytes_max: RECORD_BYTES_MAX, ..Options::bodies() }
 }
 
 /// Moves what is in the folder aside and makes an empty store there.

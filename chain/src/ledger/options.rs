@@ -2,7 +2,7 @@
 
 use super::error::LedgerError;
 use super::genesis::GenesisState;
-use super::journal::Disk;
+use super::journal::{Disk, Options};
 use super::open::{self, Opened};
 use super::store::Store;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -21,6 +21,8 @@ pub const LAG_HEIGHTS_MAX: u32 = 512;
 /// Bytes in memory that the store may lack if nothing says otherwise.
 pub const LAG_BYTES_MAX: u64 = 32 * MIB;
 const MIB: u64 = 1024 * 1024;
+/// Longest journal record: a full block's receipts and changes.
+const RECORD_BYTES_MAX: u64 = 32 * MIB;
 
 /// How much is indexed beside blocks by height and hash, and epochs. Ordered: more includes less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
@@ -81,6 +83,8 @@ pub struct LedgerOptions {
     pub background: bool,
     /// Asked before a store that was not closed is opened.
     pub probe: Option<Probe>,
+    /// Of the journal's new segments; their longest record must be as long as a block's receipts and changes are.
+    pub segments: Options,
 }
 
 impl Default for LedgerOptions {
@@ -94,6 +98,7 @@ impl Default for LedgerOptions {
             scrub_interval: Duration::from_hours(24),
             background: true,
             probe: None,
+            segments: Options { record_bytes_max: RECORD_BYTES_MAX, ..Options::bodies() },
         }
     }
 }

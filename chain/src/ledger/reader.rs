@@ -278,6 +278,7 @@ impl Reader {
             Some((height, 0)) => (height.previous(), u32::MAX),
             Some((height, index)) => (height, index - 1),
         };
+        self.0.check_whole(Table::History, &account.0)?;
         let (first, last) = (history_key(account, Height::ZERO, 0), history_key(account, last.0, last.1));
         let mut places = BTreeSet::new();
         {

@@ -10,7 +10,7 @@ use super::journal::{Journal, Position};
 use super::leaves::pair;
 use super::options::IndexLevel;
 use super::record::{self, CommitRecord, read_body, read_commit};
-use super::store::{Applied, Store, StoreError, Table, TreeFile};
+use super::store::{Applied, Counts, Store, StoreError, Table, TreeFile};
 use super::tail::{Batch, Cursor};
 use crate::block::Block;
 use crate::codec::{decode, encode};
@@ -31,6 +31,8 @@ const PAGE: usize = 1_000;
 pub(super) struct Replayed {
     pub(super) tip: Tip,
     pub(super) tree: Tree,
+    /// Entries that the store must have.
+    pub(super) counts: Counts,
     /// Durable bodies above the tip.
     pub(super) bodies: BTreeMap<BlockHash, (Height, Position)>,
     /// Commits whose changes were replayed.
@@ -47,6 +49,7 @@ struct Replay<'a> {
     bodies: BTreeMap<BlockHash, (Height, Position)>,
     replayed: u64,
     batch: Batch,
+    counts: Counts,
     /// Keys that were changed since the kept tree, if there is one.
     touched: Option<BTreeSet<KeyHash>>,
 }
@@ -75,6 +78,7 @@ pub(super) fn catch_up(
         bodies: BTreeMap::new(),
         replayed: 0,
         batch: Batch::new(applied, Tree::EMPTY, 0),
+        counts: store.counts(),
         touched: kept.as_ref().map(|_| BTreeSet::new()),
     };
     let from = kept.as_ref().map_or(applied.scan_from, |kept| kept.applied.scan_from.min(applied.scan_from));
@@ -100,8 +104,8 @@ pub(super) fn catch_up(
     let tip = replay.tip.height;
     replay.bodies.retain(|_, (height, _)| *height > tip);
     let (tree, from_kept_tree) = replay.tree(kept)?;
-    let Replay { tip, bodies, replayed, .. } = replay;
-    Ok(Replayed { tip, tree, bodies, replayed, from_kept_tree })
+    let Replay { tip, counts, bodies, replayed, .. } = replay;
+    Ok(Replayed { tip, tree, counts, bodies, replayed, from_kept_tree })
 }
 
 /// The genesis state into an empty store.
@@ -121,7 +125,7 @@ fn begin(
     let ((table, key), start) = epoch_entry(Epoch::ZERO, Height::ZERO.next(), &genesis.validators);
     store.set(table, &key, start.as_deref())?;
     let applied = Applied { height: Height::ZERO, scan_from: journal.first(), index };
-    store.checkpoint(applied)?;
+    store.checkpoint(applied, &Counts::default())?;
     Ok(applied)
 }
 
@@ -164,7 +168,7 @@ impl Replay<'_> {
     fn write(&mut self) -> Result<(), LedgerError> {
         let next = Batch::new(self.batch.applied, Tree::EMPTY, 0);
         let batch = std::mem::replace(&mut self.batch, next);
-        while !batch.write(self.store, &mut Cursor::Start, usize::MAX)? {}
+        while !batch.write(self.store, &mut self.counts, &mut Cursor::Start, usize::MAX)? {}
         Ok(())
     }
 
@@ -231,14 +235,19 @@ fn stored<T: borsh::BorshDeserialize>(
     decoded(store.get(table, &key)?, table, &key)
 }
 
-/// Makes the indexes of a level from the journal's commits; how many there were.
+/// Makes the indexes of a level anew from the journal's commits.
 pub(super) fn reindex(
     journal: &Journal,
     store: &dyn Store,
+    counts: &mut Counts,
     tip: Height,
     level: IndexLevel,
 ) -> Result<(), LedgerError> {
     tracing::info!(%level, heights = tip.0, "making the indexes from the journal");
+    for table in [Table::Transactions, Table::History] {
+        store.clear_table(table)?;
+        counts.clear(table);
+    }
     for height in 1..=tip.0 {
         let place: Option<BlockPlace> = stored(store, Table::Blocks, height)?;
         let place = place.ok_or_else(|| damaged(Height(height), "the block is missing"))?;
@@ -247,6 +256,7 @@ pub(super) fn reindex(
         let commit = Commit { record: record.as_ref(), position: place.commit, block: &block };
         for ((table, key), value) in level_entries(&commit, level) {
             store.set(table, &key, value.as_deref())?;
+            counts.add(table, &key);
         }
         if height.is_multiple_of(PROGRESS_HEIGHTS) {
             tracing::info!(height, of = tip.0, "making the indexes from the journal");

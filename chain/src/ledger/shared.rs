@@ -24,7 +24,7 @@ use super::write_behind::Pen;
 use crate::ids::{BlockHash, ChainId, Epoch, Height, TransactionId};
 use crate::state::tree::{Digest, KeyHash, Pair, Tree};
 use crate::state::{StateError, StateKey, StateValue, Version};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// What readers and the one writer share.
@@ -48,6 +48,8 @@ pub(super) struct Shared {
     /// Leaves by their digests.
     pub(super) leaves: Mutex<Cache<Digest, Arc<[Pair]>>>,
     blocks: Mutex<VecDeque<Arc<CommittedBlock>>>,
+    /// Tables and first bytes of keys of which nothing is missing.
+    pub(super) whole: Mutex<BTreeSet<(Table, u8)>>,
     failure: OnceLock<String>,
 }
 
@@ -117,6 +119,7 @@ impl Shared {
             tip: RwLock::new(tip),
             leaves: Mutex::new(Cache::new(cache_bytes)),
             blocks: Mutex::default(),
+            whole: Mutex::default(),
             failure: OnceLock::new(),
         }
     }
@@ -170,7 +173,7 @@ impl Shared {
         height: Option<Height>,
         key: &StateKey,
     ) -> Result<Option<StateValue>, StateError> {
-        let (hash, seen) = {
+        let (hash, seen, tree) = {
             let mut inner = self.inner();
             let last = inner.history.last();
             let height = height.unwrap_or(last);
@@ -190,17 +193,17 @@ impl Shared {
                 inner.keep(key.clone(), value.clone());
                 return Ok(value);
             }
-            (hash, last)
+            (hash, last, inner.history.at(last)?.tree.clone())
         };
         let value = self.stored(key, &hash)?;
-        let mut inner = self.inner();
-        if seen < inner.history.first() {
-            return Err(inner.history.pruned());
-        }
-        if let Some(old) = inner.history.before(seen, &hash) {
+        if let Some(old) = self.inner().history.since(seen, &hash)? {
             return Ok(old.clone());
         }
-        inner.keep(key.clone(), value.clone());
+        self.check_value(seen, &tree, key, &hash, value.as_ref())?;
+        let mut inner = self.inner();
+        if inner.history.since(seen, &hash)?.is_none() {
+            inner.keep(key.clone(), value.clone());
+        }
         Ok(value)
     }
 
@@ -231,11 +234,18 @@ impl Shared {
     }
 
     pub(super) fn block_place(&self, height: Height) -> Result<Option<BlockPlace>, LedgerError> {
-        self.index(Table::Blocks, &height.0.to_be_bytes())
+        let tip = self.tip().height;
+        let place = self.index(Table::Blocks, &height.0.to_be_bytes())?;
+        let must_be = Height::ZERO < height && height <= tip;
+        self.there(place, must_be, || format!("the place of block {height} is missing"))
     }
 
     pub(super) fn block_height(&self, hash: BlockHash) -> Result<Option<Height>, LedgerError> {
-        self.index(Table::Hashes, &hash.0)
+        let height = self.index(Table::Hashes, &hash.0)?;
+        if height.is_none() {
+            self.check_whole(Table::Hashes, &hash.0)?;
+        }
+        Ok(height)
     }
 
     pub(super) fn transaction_place(
@@ -243,11 +253,17 @@ impl Shared {
         id: TransactionId,
     ) -> Result<Option<TransactionPlace>, LedgerError> {
         self.needs(IndexLevel::Tx, "transactions by id")?;
-        self.index(Table::Transactions, &id.0)
+        let place = self.index(Table::Transactions, &id.0)?;
+        if place.is_none() {
+            self.check_whole(Table::Transactions, &id.0)?;
+        }
+        Ok(place)
     }
 
     pub(super) fn epoch_start(&self, epoch: Epoch) -> Result<Option<EpochStart>, LedgerError> {
-        self.index(Table::Epochs, &epoch.0.to_be_bytes())
+        let last = self.tip().epoch;
+        let start = self.index(Table::Epochs, &epoch.0.to_be_bytes())?;
+        self.there(start, epoch <= last, || format!("the start of epoch {epoch} is missing"))
     }
 
     /// Refuses what this node does not index.

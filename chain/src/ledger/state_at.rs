@@ -67,13 +67,21 @@ impl StateAt {
         let native = Holding { amount: account.balance, frozen: false };
         let mut balances: Vec<_> =
             Some((AssetId::NATIVE, native)).filter(|(_, native)| native.amount.0 > 0).into_iter().collect();
-        for asset in self.held(id)? {
+        let assets = self.held(id)?;
+        // No page of the index was cut off.
+        let all = assets.len() < BALANCES_MAX;
+        for asset in assets {
             if let Some(StateValue::Balance(holding)) = self.get(&StateKey::Balance(id, asset))? {
                 balances.push((asset, holding));
             }
             if balances.len() >= BALANCES_MAX {
                 break;
             }
+        }
+        let held = balances.iter().filter(|(asset, _)| *asset != AssetId::NATIVE).count();
+        if all && held < account.holdings as usize {
+            let what = format!("{held} of {} holdings of {id} are in the store", account.holdings);
+            return Err(self.shared.missing(what));
         }
         Ok(Some(AccountRecord { account, balances, height: self.tip.height }))
     }

@@ -3,10 +3,12 @@
 //! Two stores: sled in a folder, and memory for the simulator. Every value carries a checksum over its table,
 //! key and bytes, checked when it is read.
 
+mod counts;
 mod memory;
 mod sled_store;
 mod tree_file;
 
+pub use counts::Counts;
 pub use memory::MemoryStore;
 pub use sled_store::SledStore;
 pub use tree_file::TreeFile;
@@ -115,14 +117,17 @@ pub trait Store: Send + Sync {
     /// When the store fails or a value is damaged.
     fn last(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError>;
 
-    /// Makes everything so far durable, then `applied` itself.
+    /// Makes everything so far durable, then `applied` itself and what was counted up to it.
     ///
     /// # Errors
     /// When anything could not be synced: the caller must not rely on the store after a crash.
-    fn checkpoint(&self, applied: Applied) -> Result<(), StoreError>;
+    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError>;
 
     /// The last checkpoint; `None` in a new store, or where it can't be believed.
     fn applied(&self) -> Option<Applied>;
+
+    /// What had been counted at the last checkpoint.
+    fn counts(&self) -> Counts;
 
     /// Keeps a tree, durably, in the place of the one before.
     ///

@@ -10,7 +10,7 @@
 
 use super::apply::{Commit, index_entries, state_entry};
 use super::options::IndexLevel;
-use super::store::{Applied, Store, StoreError, Table};
+use super::store::{Applied, Counts, Store, StoreError, Table};
 use crate::state::tree::{KeyHash, Tree};
 use crate::state::{StateKey, StateValue};
 use std::collections::BTreeMap;
@@ -98,8 +98,14 @@ impl Batch {
         self.index.range(first.clone()..=last.clone())
     }
 
-    /// Writes the next entries, at most `max`; whether that was the last one.
-    pub(super) fn write(&self, store: &dyn Store, at: &mut Cursor, max: usize) -> Result<bool, StoreError> {
+    /// Writes the next entries, at most `max`, and counts them; whether that was the last one.
+    pub(super) fn write(
+        &self,
+        store: &dyn Store,
+        counts: &mut Counts,
+        at: &mut Cursor,
+        max: usize,
+    ) -> Result<bool, StoreError> {
         let mut left = max;
         if !matches!(at, Cursor::Index(_)) {
             let from = match at {
@@ -121,6 +127,7 @@ impl Batch {
         while left > 0 {
             let Some((key, value)) = rest.next() else { return Ok(true) };
             store.set(key.0, &key.1, value.as_deref())?;
+            counts.add(key.0, &key.1);
             *at = Cursor::Index(key.clone());
             left -= 1;
         }

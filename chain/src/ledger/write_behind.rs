@@ -3,7 +3,7 @@
 use super::Ledger;
 use super::error::LedgerError;
 use super::shared::{Inner, Shared};
-use super::store::{StoreError, TreeFile};
+use super::store::{Counts, StoreError, TreeFile};
 use super::tail::{Batch, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -29,6 +29,8 @@ const TREE_KEY_BYTES: u64 = 4;
 #[derive(Debug, Default)]
 pub(super) struct Pen {
     at: Cursor,
+    /// Entries that the store must have.
+    pub(super) counts: Counts,
     /// Height and journal bytes of the last checkpoint.
     checkpointed: (u64, u64),
     /// Journal bytes at the last tree that was written.
@@ -62,7 +64,10 @@ impl Shared {
             let Some(batch) = &inner.sealed else { return Ok(false) };
             Arc::clone(batch)
         };
-        let written = guarded::<_, StoreError>(|| batch.write(self.store.as_ref(), &mut pen.at, max));
+        let written = guarded::<_, StoreError>(|| {
+            let Pen { at, counts, .. } = &mut *pen;
+            batch.write(self.store.as_ref(), counts, at, max)
+        });
         let done = written.inspect_err(|error| self.fail(&error.to_string()))?;
         if !done {
             return Ok(true);
@@ -90,7 +95,7 @@ impl Shared {
         let tree = (bytes <= since.max(TREE_FILE_BYTES))
             .then_some(TreeFile { applied: batch.applied, tree: batch.tree.clone() });
         let save = || {
-            self.store.checkpoint(batch.applied)?;
+            self.store.checkpoint(batch.applied, &pen.counts)?;
             tree.as_ref().map_or(Ok(()), |tree| self.store.save_tree(tree))
         };
         guarded::<_, StoreError>(save).inspect_err(|error| self.fail(&error.to_string()))?;

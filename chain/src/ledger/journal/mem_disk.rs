@@ -134,6 +134,14 @@ impl MemDisk {
         self.lock_state().operation_budget = operations;
     }
 
+    /// One more changing operation, of something else that runs on the same power: a store.
+    ///
+    /// # Errors
+    /// When the power goes with it, or has gone; with it the operation happens, unsynced.
+    pub fn operate(&self) -> io::Result<()> {
+        if self.lock_state().operate()? { Ok(()) } else { Err(power_is_off()) }
+    }
+
     /// Changing operations (create, remove, write, sync) so far.
     #[must_use]
     pub fn operations(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! A store in memory that can lose what was not checkpointed.
 
-use super::{Applied, Pair, Store, StoreError, Table, TreeFile, open, seal};
+use super::{Applied, Counts, Pair, Store, StoreError, Table, TreeFile, open, seal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +10,7 @@ type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
 struct Image {
     tables: Tables,
     applied: Option<Applied>,
+    counts: Counts,
     /// As a [`TreeFile`]'s bytes.
     tree: Option<Vec<u8>>,
     damaged: Option<String>,
@@ -129,11 +130,16 @@ impl Store for MemoryStore {
             .collect()
     }
 
-    fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
+    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError> {
         let mut state = self.state();
         state.durable = state.now.tables.clone();
         state.now.applied = Some(applied);
+        state.now.counts = counts.clone();
         Ok(())
+    }
+
+    fn counts(&self) -> Counts {
+        self.state().now.counts.clone()
     }
 
     fn applied(&self) -> Option<Applied> {

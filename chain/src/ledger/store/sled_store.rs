@@ -5,13 +5,13 @@
 //! applied height written; a left-over `snap.*.generating` makes every later `open` fail, so it is removed;
 //! what does not open is moved aside by the caller and made again from the journal.
 
-use super::{Applied, Pair, Store, StoreError, Table, TreeFile, open, seal};
+use super::{Applied, Counts, Pair, Store, StoreError, Table, TreeFile, open, seal};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// While it is there the store is open, or was not closed.
 const OPEN: &str = "open";
@@ -28,7 +28,8 @@ pub struct SledStore {
     folder: PathBuf,
     database: sled::Db,
     tables: BTreeMap<Table, sled::Tree>,
-    applied: Mutex<Option<Applied>>,
+    /// What the last checkpoint noted.
+    noted: Mutex<Option<(Applied, Counts)>>,
 }
 
 fn failed(error: impl std::fmt::Display) -> StoreError {
@@ -61,8 +62,8 @@ impl SledStore {
         let opened = catch_unwind(AssertUnwindSafe(open));
         let (database, tables) =
             opened.map_err(|_| failed("sled panicked while opening"))?.map_err(failed)?;
-        let applied = Mutex::new(read_applied(folder));
-        Ok(Self { folder: folder.to_path_buf(), database, tables, applied })
+        let noted = Mutex::new(read_applied(folder));
+        Ok(Self { folder: folder.to_path_buf(), database, tables, noted })
     }
 
     /// Whether the store in `folder` was left open: by a crash, or by a process that still runs.
@@ -97,8 +98,8 @@ impl SledStore {
         self.tables.get(&table).ok_or_else(|| failed("no such table"))
     }
 
-    fn set_applied(&self, applied: Option<Applied>) {
-        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = applied;
+    fn noted(&self) -> MutexGuard<'_, Option<(Applied, Counts)>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,16 +145,20 @@ impl Store for SledStore {
         guarded(|| pairs().collect())
     }
 
-    fn checkpoint(&self, applied: Applied) -> Result<(), StoreError> {
+    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError> {
         guarded(|| self.database.flush().map_err(failed))?;
         sync_folder(&self.folder.join("sled")).map_err(failed)?;
-        write_applied(&self.folder, applied).map_err(failed)?;
-        self.set_applied(Some(applied));
+        write_applied(&self.folder, applied, counts).map_err(failed)?;
+        *self.noted() = Some((applied, counts.clone()));
         Ok(())
     }
 
     fn applied(&self) -> Option<Applied> {
-        *self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted().as_ref().map(|(applied, _)| *applied)
+    }
+
+    fn counts(&self) -> Counts {
+        self.noted().as_ref().map(|(_, counts)| counts.clone()).unwrap_or_default()
     }
 
     fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError> {
@@ -185,7 +190,7 @@ impl Store for SledStore {
 
     fn clear(&self) -> Result<(), StoreError> {
         self.remove("applied")?;
-        self.set_applied(None);
+        *self.noted() = None;
         self.remove(TREE)?;
         self.tables.values().try_for_each(|tree| tree.clear().map_err(failed))?;
         self.remove(DAMAGED)
@@ -230,8 +235,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_applied(folder: &Path, applied: Applied) -> io::Result<()> {
-    let body = crate::codec::encode(&applied);
+fn write_applied(folder: &Path, applied: Applied, counts: &Counts) -> io::Result<()> {
+    let body = crate::codec::encode(&(applied, counts));
     let bytes = [&body[..], blake3::hash(&body).as_bytes()].concat();
     replace(folder, "applied", |mut file| file.write_all(&bytes))
 }
@@ -247,7 +252,7 @@ fn replace(folder: &Path, name: &str, write: impl FnOnce(&File) -> io::Result<()
 }
 
 /// What can't be read is as good as not there: the store is then made again.
-fn read_applied(folder: &Path) -> Option<Applied> {
+fn read_applied(folder: &Path) -> Option<(Applied, Counts)> {
     let bytes = fs::read(folder.join("applied")).ok()?;
     let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if blake3::hash(body).as_bytes() != sum {

@@ -250,3 +250,129 @@ fn rot_in_the_files_of_sled_is_found_by_opening_or_scrub_and_mended() {
     }
     assert!(mended > 0, "no place that was damaged is in use");
 }
+
+/// sled loses pages of a file that rots, and says nothing.
+#[test]
+fn what_a_store_lost_is_never_not_found() {
+    type Read = fn(&Opened) -> Result<(), LedgerError>;
+    let at =
+        |height: u64, opened: &Opened| opened.reader.block(Height(height)).unwrap().unwrap().block.hash();
+    let (disk, store) = (MemDisk::new(64), MemoryStore::default());
+    let mut opened = memory(&disk, &store).unwrap();
+    committed_to(&mut opened.ledger, 80);
+    opened.ledger.checkpoint().unwrap();
+    let hash = at(5, &opened);
+    drop(opened);
+    let history = apply::history_key(id(1), Height(5), 0);
+    let losses: [(Table, &[u8], Read); 6] = [
+        (Table::State, &StateKey::Account(id(9)).hash().0, |o| o.reader.account(id(9)).map(drop)),
+        (Table::Blocks, &5u64.to_be_bytes(), |o| o.reader.block(Height(5)).map(drop)),
+        (Table::Epochs, &0u64.to_be_bytes(), |o| o.reader.validators_at(Height(1)).map(drop)),
+        (Table::Hashes, &hash.0, |o| {
+            let hash = o.reader.block(Height(5))?.map(|block| block.block.hash());
+            hash.map_or(Ok(()), |hash| o.reader.block_by_hash(hash).map(drop))
+        }),
+        (Table::Transactions, &transfer(2, 4, 8).id().0, |o| {
+            o.reader.transaction(transfer(2, 4, 8).id()).map(drop)
+        }),
+        (Table::History, &history, |o| o.reader.history(id(1), None, 3).map(drop)),
+    ];
+    for (table, key, read) in losses {
+        read(&memory(&disk, &store).unwrap()).unwrap();
+        assert!(store.get(table, key).unwrap().is_some(), "{table:?}");
+        store.set(table, key, None).unwrap();
+        // Opening may notice it already, by what it reads itself.
+        let opened = match memory(&disk, &store) {
+            Ok(opened) if opened.report.rebuilt.is_none() => {
+                read(&opened).unwrap_err();
+                assert!(opened.reader.failure().is_some(), "{table:?}");
+                drop(opened);
+                memory(&disk, &store).unwrap()
+            }
+            Ok(opened) => opened,
+            Err(_) => memory(&disk, &store).unwrap(),
+        };
+        assert!(opened.report.rebuilt.is_some(), "{table:?}");
+        read(&opened).unwrap();
+        assert!(store.get(table, key).unwrap().is_some(), "{table:?}");
+    }
+}
+
+#[test]
+fn an_account_holds_what_it_says() {
+    let asset = AssetId([9; 32]);
+    let mut genesis = genesis();
+    let account = Account { holdings: 1, ..Account::default() };
+    genesis.entries.insert(StateKey::Account(id(1)), StateValue::Account(account));
+    let holding = Holding { amount: Amount(5), frozen: false };
+    genesis.entries.insert(StateKey::Balance(id(1), asset), StateValue::Balance(holding));
+    let store = MemoryStore::default();
+    let opened = Ledger::open_with(
+        Arc::new(MemDisk::new(65)),
+        Path::new("/journal"),
+        Box::new(store.clone()),
+        &genesis,
+    );
+    let opened = opened.unwrap();
+    assert_eq!(opened.reader.account(id(1)).unwrap().unwrap().balances, [(asset, holding)]);
+    store.set(Table::Holdings, &[id(1).0, asset.0].concat(), None).unwrap();
+    let error = opened.reader.account(id(1)).unwrap_err();
+    assert!(error.to_string().contains("0 of 1 holdings"), "{error}");
+}
+
+/// With a checksum that fits, as a page has it that lost its last changes.
+#[test]
+fn an_older_value_is_not_taken_for_the_state() {
+    let (disk, store) = (MemDisk::new(66), MemoryStore::default());
+    let mut opened = memory(&disk, &store).unwrap();
+    committed_to(&mut opened.ledger, 5);
+    opened.ledger.checkpoint().unwrap();
+    let key = StateKey::Account(id(1)).hash().0;
+    let old = store.get(Table::State, &key).unwrap();
+    committed_to(&mut opened.ledger, 10);
+    opened.ledger.checkpoint().unwrap();
+    drop(opened);
+    store.set(Table::State, &key, old.as_deref()).unwrap();
+    let opened = memory(&disk, &store).unwrap();
+    assert!(opened.report.from_kept_tree && opened.report.rebuilt.is_none());
+    opened.reader.account(id(1)).unwrap_err();
+    drop(opened);
+    assert!(memory(&disk, &store).unwrap().report.rebuilt.is_some());
+}
+
+/// What is counted fits what is there, wherever the writer was, whatever is indexed.
+#[test]
+fn counts_fit_after_every_crash_and_change_of_the_index() {
+    use IndexLevel::{Full, None, Tx};
+    for seed in 0..40u64 {
+        let (disk, store) = (MemDisk::new(seed), MemoryStore::default());
+        let mut height = 0;
+        for (life, index) in [Full, Full, Tx, Full, None, None, Tx, Full].into_iter().enumerate() {
+            let mut opened = with(&disk, &store, LedgerOptions { index, ..manual() }).unwrap();
+            assert_eq!(opened.report.rebuilt, Option::None);
+            for i in 1..=250 {
+                if index == Full {
+                    opened.reader.history(id(i), Option::None, 10).unwrap();
+                }
+                if index >= Tx {
+                    assert!(opened.reader.transaction(transfer(i, 1_000, 1).id()).unwrap().is_none());
+                }
+                assert!(opened.reader.block_by_hash(BlockHash([i; 32])).unwrap().is_none());
+            }
+            for step in 0..4 {
+                height += 1;
+                committed_to(&mut opened.ledger, height);
+                opened.ledger.write_behind((seed + 7 * step) as usize % 30).unwrap();
+                if (seed + step + life as u64).is_multiple_of(9) {
+                    opened.ledger.checkpoint().unwrap();
+                }
+            }
+            drop(opened);
+            match seed % 3 {
+                0 => store.lose_power(),
+                1 => store.tear(seed + life as u64),
+                _ => {}
+            }
+        }
+    }
+}

@@ -18,19 +18,16 @@ pub(super) struct FileState {
 
 impl FileState {
     pub(super) fn read(&self, offset: u64, into: &mut [u8]) -> usize {
-        let end = self.bytes.min(offset + into.len() as u64);
-        let mut at = offset;
-        while at < end {
-            let within = (at % SECTOR_BYTES) as usize;
-            let count = (SECTOR - within).min((end - at) as usize);
-            let out = &mut into[(at - offset) as usize..][..count];
-            match self.sectors.get(&(at / SECTOR_BYTES)) {
-                Some(sector) => out.copy_from_slice(&sector[within..within + count]),
-                None => out.fill(0),
-            }
-            at += count as u64;
+        let end = self.bytes.min(offset.saturating_add(into.len() as u64)).max(offset);
+        let count = (end - offset) as usize;
+        into[..count].fill(0);
+        for (number, sector) in self.sectors.range(offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES)) {
+            let start = number * SECTOR_BYTES;
+            let (first, last) = (start.max(offset), end.min(start + SECTOR_BYTES));
+            let part = &sector[(first - start) as usize..(last - start) as usize];
+            into[(first - offset) as usize..(last - offset) as usize].copy_from_slice(part);
         }
-        at.saturating_sub(offset) as usize
+        count
     }
 
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {
