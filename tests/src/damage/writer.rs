@@ -211,10 +211,12 @@ impl Writer {
         let amount = Amount(u128::from(1 + self.random.below(40)));
         match self.random.below(2) {
             0 => Instruction::Mint { asset: COUPON, to: self.anyone(), amount },
-            _ if number % 2 == 0 => Instruction::Burn { asset: COUPON, amount },
-            _ => {
-                Instruction::FreezeHolder { asset: COUPON, holder: self.anyone(), frozen: amount.0 % 3 == 0 }
-            }
+            _ if number.is_multiple_of(2) => Instruction::Burn { asset: COUPON, amount },
+            _ => Instruction::FreezeHolder {
+                asset: COUPON,
+                holder: self.anyone(),
+                frozen: amount.0.is_multiple_of(3),
+            },
         }
     }
 
