@@ -49,7 +49,7 @@ fn reread(edit: impl FnOnce(&mut Value)) -> Result<Genesis, GenesisError> {
 
 #[test]
 fn golden_chain_id() {
-    let chain = "7a41310f6f3653e08fe51f0e3df279d7ffb0814e7fb59c3b98473099dfe0e15e";
+    let chain = "01fed97df77b9ebda6e7977a96e830a56ea4004878656bab7c1aa7d7e68877aa";
     assert_eq!(fixed().chain_id().to_string(), chain);
 }
 

@@ -108,8 +108,14 @@ fn proofs() {
 }
 
 #[test]
+fn instructions() {
+    check(&["instructions"], 40);
+}
+
+#[test]
 fn files() {
-    check(&["archive", "journal", "ledger"], 20);
+    check(&["archive"], 4);
+    check(&["journal", "ledger"], 20);
     check(&["genesis_document", "member_files"], 60);
 }
 

@@ -47,7 +47,7 @@ struct Stages {
 
 /// Without threads of its own, so that the writing behind can be told from the rest.
 fn open(folder: &Path, genesis: &GenesisState, marks: &Marks, options: &Options) -> Opened {
-    let settings = LedgerOptions { background: false, index: options.index, ..LedgerOptions::default() };
+    let settings = LedgerOptions { background: false, ..options.ledger() };
     let store = SledStore::open(&folder.join("state"), settings.cache_bytes / 2).unwrap();
     let disk = Arc::new(MarkedDisk(marks.clone()));
     settings.open_with(disk, &folder.join("journal/chain"), Box::new(store), genesis).unwrap()

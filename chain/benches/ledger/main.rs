@@ -31,7 +31,7 @@ mod table;
 mod transactions;
 
 use clap::Parser;
-use quorate_chain::ledger::IndexLevel;
+use quorate_chain::ledger::{IndexLevel, LedgerOptions};
 use std::path::PathBuf;
 use table::Table;
 
@@ -59,6 +59,9 @@ pub(crate) struct Options {
     /// What is indexed: none, tx or full.
     #[arg(long, default_value_t = IndexLevel::Tx)]
     index: IndexLevel,
+    /// Memory for the ledger's caches, MiB.
+    #[arg(long, default_value_t = 128)]
+    cache: u64,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -78,6 +81,11 @@ impl Options {
 
     fn wants_row(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// How the ledger is opened.
+    fn ledger(&self) -> LedgerOptions {
+        LedgerOptions { index: self.index, cache_bytes: self.cache << 20, ..LedgerOptions::default() }
     }
 
     fn temporary(&self) -> tempfile::TempDir {

@@ -4,7 +4,6 @@ use crate::Options;
 use crate::setup::{Numbers, genesis, id, unsigned};
 use crate::table::median;
 use quorate_chain::Transaction;
-use quorate_chain::ledger::LedgerOptions;
 use quorate_chain::ledger::fixture::{commit, next_block};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -45,8 +44,7 @@ fn transfers(numbers: &mut Numbers, nonces: &mut [u64], count: usize) -> Vec<Tra
 pub(crate) fn run(options: &Options, count: usize) {
     let folder = options.temporary();
     let start = genesis((0..options.accounts).map(id));
-    let settings = LedgerOptions { index: options.index, ..LedgerOptions::default() };
-    let mut ledger = settings.open(folder.path(), &start).unwrap().ledger;
+    let mut ledger = options.ledger().open(folder.path(), &start).unwrap().ledger;
     drop(start);
     let (journal, state) = (folder.path().join("journal"), folder.path().join("state"));
     let before = (on_disk(&journal), on_disk(&state));

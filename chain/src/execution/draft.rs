@@ -196,7 +196,7 @@ impl<'a, R: StateReader> Draft<'a, R> {
         if let Some(value) = &value {
             let bytes = entry_bytes(&key, value);
             let more = |held: u64, limits: Limits| {
-                held.checked_add(bytes).filter(|held| *held <= limits.state_bytes_max)
+                held.checked_add(bytes).filter(|held| *held <= limits.state_bytes)
             };
             if !self.change_state_bytes(payer, more)? {
                 return Err(ExecutionError::StateQuota.into());

@@ -6,6 +6,7 @@
 //! | `validity.rs` | R6 for a whole block, against its parent's state |
 //! | `quota.rs` | what a transaction costs, and the buckets that pay for it |
 //! | `draft.rs` | the entries that a block is changing, transaction by transaction |
+//! | `fixture.rs` | what must hold in every state, for tests |
 //! | `permission.rs` | who may manage whom |
 //! | `accounts.rs` `assets.rs` `data.rs` | the instructions, one function each |
 //!
@@ -17,6 +18,7 @@ mod admission;
 mod assets;
 mod data;
 mod draft;
+pub mod fixture;
 mod permission;
 mod quota;
 mod validity;

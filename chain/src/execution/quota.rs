@@ -68,7 +68,7 @@ const _: () = assert!(
 pub(super) struct Limits {
     work_max: u64,
     per_second: u64,
-    pub(super) state_bytes_max: u64,
+    pub(super) state_bytes: u64,
 }
 
 impl Limits {
@@ -76,7 +76,7 @@ impl Limits {
         Self {
             work_max: parameters.account_work_max,
             per_second: parameters.account_work_per_second,
-            state_bytes_max: parameters.account_state_bytes_max,
+            state_bytes: parameters.account_state_bytes_max,
         }
     }
 
@@ -84,7 +84,7 @@ impl Limits {
         Self {
             work_max: parameters.organisation_work_max,
             per_second: parameters.organisation_work_per_second,
-            state_bytes_max: parameters.organisation_state_bytes_max,
+            state_bytes: parameters.organisation_state_bytes_max,
         }
     }
 
@@ -132,7 +132,7 @@ pub fn work_left(
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { work_max: 100, per_second: 10, state_bytes_max: 0 };
+    const LIMITS: Limits = Limits { work_max: 100, per_second: 10, state_bytes: 0 };
 
     #[test]
     fn what_is_spent_comes_back_with_time_and_never_beyond_the_bound() {
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!((quota.spent, quota.at), (2000, at(1_000_000)));
         let never = Limits { per_second: 0, ..LIMITS };
         assert_eq!(never.wait_ms(&quota, at(u64::MAX), 99), None);
-        let huge = Limits { work_max: u64::MAX, per_second: u64::MAX, state_bytes_max: 0 };
+        let huge = Limits { work_max: u64::MAX, per_second: u64::MAX, state_bytes: 0 };
         assert_eq!(huge.wait_ms(&quota, at(u64::MAX), u64::MAX), Some(0));
     }
 }

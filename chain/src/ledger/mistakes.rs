@@ -6,7 +6,7 @@ use super::leaves::Leaves;
 use crate::state::{Changes, StateError, Version};
 
 impl Ledger {
-    /// From now on the state root leaves out what blocks change in one bucket of sixteen.
+    /// From now on the state root leaves out what blocks change in one bucket of four.
     pub const fn skip_bucket(&mut self) {
         self.skips_bucket = true;
     }
@@ -18,7 +18,7 @@ impl Ledger {
         if !self.skips_bucket {
             return Ok(child);
         }
-        let hashed = changes.into_iter().filter(|(key, _)| key.hash().0[0] >> 4 != 0).collect();
+        let hashed = changes.into_iter().filter(|(key, _)| key.hash().0[0] >> 6 != 0).collect();
         Ok(child.rooted_as(&parent.child(&leaves, hashed)?))
     }
 }

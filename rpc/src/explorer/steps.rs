@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use quorate_chain::instruction::Instruction;
 use quorate_chain::receipt::Event;
 use quorate_chain::state::{AccountStatus, AssetRules, Roles};
-use quorate_chain::{AccountId, OrganisationId};
+use quorate_chain::{AccountId, AssetId, OrganisationId};
 
 /// What an instruction asks for in the name of `actor`.
 pub(super) fn instruction(actor: AccountId, instruction: &Instruction) -> Markup {
@@ -48,7 +48,7 @@ pub(super) fn instruction(actor: AccountId, instruction: &Instruction) -> Markup
             "Burn " strong { (amount) } " " (asset(*of)) " of " (account_link(actor))
         },
         Instruction::FreezeHolder { asset: of, holder, frozen } => html! {
-            (if *frozen { "Freeze" } else { "Thaw" }) " what " (account_link(*holder)) " holds of " (asset(*of))
+            (if *frozen { "Freeze" } else { "Thaw" }) " what " (account_link(*holder)) " holds of " (named(*of))
         },
         Instruction::PutData { namespace, key, value } => html! {
             "Write " (count(value.len(), "byte")) " to " (entry(*namespace, key))
@@ -99,7 +99,7 @@ pub(super) fn event(event: &Event) -> Markup {
             strong { (amount) } " " (asset(*of)) " went from " (account_link(*from)) " to " (account_link(*to))
         },
         Event::AssetCreated { asset: id, issuer } => html! {
-            "The asset " (asset(*id)) " of " (account_link(*issuer)) " was created"
+            "The asset " (named(*id)) " of " (account_link(*issuer)) " was created"
         },
         Event::Minted { asset: of, to, amount } => html! {
             strong { (amount) } " " (asset(*of)) " were minted for " (account_link(*to))
@@ -108,7 +108,7 @@ pub(super) fn event(event: &Event) -> Markup {
             strong { (amount) } " " (asset(*of)) " of " (account_link(*from)) " were burned"
         },
         Event::HolderFrozen { asset: of, holder, frozen } => html! {
-            "What " (account_link(*holder)) " holds of " (asset(*of)) " is "
+            "What " (account_link(*holder)) " holds of " (named(*of)) " is "
             (if *frozen { "frozen" } else { "free" }) " now"
         },
         Event::DataPut { namespace, key } => html! { (entry(*namespace, key)) " was written" },
@@ -124,6 +124,11 @@ pub(super) fn event(event: &Event) -> Markup {
 
 fn entry(namespace: AccountId, key: &[u8]) -> Markup {
     html! { q.bytes { (readable(key)) } " in the namespace of " (account_link(namespace)) }
+}
+
+/// An asset, as opposed to an amount of it.
+fn named(id: AssetId) -> Markup {
+    full(&id.to_string())
 }
 
 fn organisation(id: OrganisationId) -> Markup {

@@ -9,6 +9,7 @@
 //! | `proofs.rs` | what a client verifies, and forged |
 //! | `journal.rs` | files of the journal and of the ledger |
 //! | `archive.rs` | exported blocks, damaged and forged |
+//! | `instructions.rs` | blocks of instructions on a small state |
 //! | `documents.rs` | genesis documents, cards, key files |
 //! | `replica/` | replicas of the consensus core against a Byzantine one |
 //! | `genuine.rs` | what verification should say, found without it |
@@ -27,6 +28,7 @@ mod archive;
 mod decoders;
 mod documents;
 mod genuine;
+mod instructions;
 mod journal;
 mod proofs;
 mod replica;
@@ -36,6 +38,7 @@ mod seeds;
 pub use archive::archive;
 pub use decoders::{CHAIN_VALUES, chain_value, evidence, hostile_lengths, message, record, transaction};
 pub use documents::{genesis_document, member_files};
+pub use instructions::instructions;
 pub use journal::{journal, ledger};
 pub use proofs::{certificates, list_proof, state_proof};
 pub use replica::{
@@ -49,13 +52,14 @@ pub use seeds::{CORPUS_BYTES_MAX, CORPUS_FILES_MAX, seeds};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("archive", archive),
     ("certificates", certificates),
     ("chain_value", chain_value),
     ("evidence", evidence),
     ("genesis_document", genesis_document),
     ("hostile_lengths", hostile_lengths),
+    ("instructions", instructions),
     ("journal", journal),
     ("ledger", ledger),
     ("list_proof", list_proof),

@@ -5,7 +5,7 @@ use crate::program::{DEADLINE, command, fail, run, send, succeed, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -136,7 +136,11 @@ fn an_import_that_is_interrupted_goes_on() {
         send(import.id(), Signal::INT);
         import.try_wait().unwrap().is_some()
     });
-    assert_eq!(import.wait().unwrap().code(), Some(130), "within {DEADLINE:?}");
+    let code = import.wait().unwrap().code();
+    lines.read_to_string(&mut said).unwrap();
+    // On a busy machine it may still be at its first half, and stop there by itself.
+    let ended = code == Some(130) || said.contains("nothing is half-written");
+    assert!(ended, "{code:?} within {DEADLINE:?}: {said}");
     drop(input);
     let part = json(&["ledger", "verify", "--home", text(&other), "--json"]);
     assert_eq!(part["whole"], true, "{part}");

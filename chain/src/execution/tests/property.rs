@@ -1,9 +1,9 @@
 //! Whatever transactions say: supply is conserved, no permission is passed, no quota is exceeded, no panic, and
 //! one block does what its transactions do in blocks of their own.
 
+use super::fixture::check_state;
 use super::*;
 use crate::codec::Text;
-use crate::state::{Asset, Holding};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -154,63 +154,17 @@ fn transaction(state: &Memory, (from, sponsor, steps, complete): &Plan) -> Trans
     sign(body, &signers)
 }
 
-fn entries<'a, T: 'a>(
-    state: &'a Memory,
-    pick: fn(&StateValue) -> Option<&T>,
-) -> impl Iterator<Item = (&'a StateKey, &'a T)> {
-    state.0.iter().filter_map(move |(key, value)| Some((key, pick(value.as_ref()?)?)))
-}
-
-fn account_in(value: &StateValue) -> Option<&Account> {
-    if let StateValue::Account(account) = value { Some(account) } else { None }
-}
-
-fn balance_in(value: &StateValue) -> Option<&Holding> {
-    if let StateValue::Balance(holding) = value { Some(holding) } else { None }
-}
-
-fn asset_in(value: &StateValue) -> Option<&Asset> {
-    if let StateValue::Asset(asset) = value { Some(asset) } else { None }
-}
-
-fn organisation_in(value: &StateValue) -> Option<&Organisation> {
-    value.as_organisation()
-}
-
 fn accounts(state: &Memory) -> impl Iterator<Item = (AccountId, &Account)> {
-    entries(state, account_in).filter_map(|(key, account)| match key {
-        StateKey::Account(id) => Some((*id, account)),
+    state.0.iter().filter_map(|entry| match entry {
+        (StateKey::Account(id), Some(StateValue::Account(account))) => Some((*id, account)),
         _ => None,
     })
 }
 
 /// What must hold in every state.
 fn check(state: &Memory) {
-    let native: u128 = accounts(state).map(|(_, account)| account.balance.0).sum();
-    assert_eq!(native, 200, "the native supply");
-    let mut held: BTreeMap<AssetId, u128> = BTreeMap::new();
-    let mut holdings: BTreeMap<AccountId, u32> = BTreeMap::new();
-    for (key, holding) in entries(state, balance_in) {
-        let StateKey::Balance(account, asset) = key else { panic!("{key:?}") };
-        let sum = held.entry(*asset).or_default();
-        *sum = sum.checked_add(holding.amount.0).expect("more than any supply");
-        *holdings.entry(*account).or_default() += 1;
-        assert!(holding.amount.0 > 0 || holding.frozen, "an empty entry");
-    }
-    for (key, asset) in entries(state, asset_in) {
-        let StateKey::Asset(id) = key else { panic!("{key:?}") };
-        assert_eq!(held.remove(id).unwrap_or(0), asset.supply.0, "what is held adds up to the supply");
-        assert!(asset.supply_max.is_none_or(|most| asset.supply <= most));
-    }
-    assert!(held.is_empty(), "held of assets that are not there: {held:?}");
-    for (id, account) in accounts(state) {
-        assert_eq!(account.holdings, holdings.get(&id).copied().unwrap_or(0));
-        assert!(account.quota.spent <= 200_000 && account.quota.state_bytes <= STATE_BYTES, "{account:?}");
-        assert!(account.status != AccountStatus::Closed || (account.balance.0 == 0 && account.holdings == 0));
-    }
-    for (_, organisation) in entries(state, organisation_in) {
-        assert!(organisation.quota.spent <= 300_000 && organisation.quota.state_bytes <= STATE_BYTES);
-    }
+    let entries = state.0.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    check_state(entries, &parameters(), Amount(200));
 }
 
 /// Roles, organisation, status and keys change only at the hand of who may change them.

@@ -62,7 +62,7 @@ fn a_whole_ledger_is_whole_and_stays_as_it_is() {
         assert_eq!((verified.tip, verified.proven, verified.transactions), (Height(11), 11, 33));
         assert_eq!((verified.epochs, verified.uncommitted, verified.torn_tail), (1, 1, None));
         let StateVerdict::Whole { entries, applied } = verified.state else { panic!("{verified:?}") };
-        assert!(entries > 80 && applied == Height(8), "{entries} {applied}");
+        assert!(entries > 50 && applied == Height(8), "{entries} {applied}");
         assert_eq!(verified.findings.remedy(), Remedy::Nothing);
     }
     let part = VerifyOptions { from: Some(Height(3)), to: Some(Height(6)), execute_in: None };
@@ -188,13 +188,13 @@ fn whatever_is_wrong_in_the_store_is_found() {
                 assert!(store.damage(Table::State, key, |bytes| bytes[3] ^= 1));
             }
         }),
-        ("certified root", |store| {
+        ("root that the tip's certificate binds", |store| {
             let key = StateKey::Account(id(2));
             let entry =
                 encode(&(&key, StateValue::Account(Account { balance: Amount(77), ..Account::default() })));
             store.set(Table::State, &key.hash().0, Some(&entry)).unwrap();
         }),
-        ("certified root", |store| {
+        ("root that the tip's certificate binds", |store| {
             let key = StateKey::Seated(key(1).public());
             let entry = encode(&(&key, StateValue::Seated(Epoch(0))));
             store.set(Table::State, &key.hash().0, Some(&entry)).unwrap();
@@ -220,8 +220,9 @@ fn whatever_is_wrong_in_the_store_is_found() {
             store.set(Table::Transactions, &[5; 32], place.as_deref()).unwrap();
         }),
         ("no index leads to", |store| {
-            let key = store.keys(Table::Holdings)[2].clone();
-            store.set(Table::Holdings, &key, None).unwrap();
+            let key = StateKey::Balance(id(2), AssetId([5; 32]));
+            let entry = encode(&(&key, StateValue::Balance(Holding { amount: Amount(1), frozen: false })));
+            store.set(Table::State, &key.hash().0, Some(&entry)).unwrap();
         }),
     ];
     for (words, change) in changes {

@@ -71,8 +71,8 @@ pub(crate) enum InstructionCommand {
         #[arg(long, value_name = "ADDRESS")]
         address: Option<AccountId>,
         /// A key and its weight; none: the key that the account is named after.
-        #[arg(long = "with", value_name = "KEY[=WEIGHT]")]
-        keys: Vec<KeyArg>,
+        #[arg(long, value_name = "KEY[=WEIGHT]")]
+        with: Vec<KeyArg>,
         /// The weight that signatures must reach.
         #[arg(long, value_name = "N", default_value_t = 1)]
         threshold: u16,
@@ -294,9 +294,9 @@ impl InstructionCommand {
                 let roles = all(&roles);
                 (signing, fixed(Instruction::RegisterAccount { account: address, organisation, roles }))
             }
-            Self::SetKeys { address, keys, threshold, signing } => {
+            Self::SetKeys { address, with, threshold, signing } => {
                 let make = move |account| {
-                    let mut keys: Vec<_> = keys.into_iter().map(|key| key.0).collect();
+                    let mut keys: Vec<_> = with.into_iter().map(|key| key.0).collect();
                     keys.sort_unstable_by_key(|key| key.key);
                     let keys = List::new(keys).map_err(bad("--with"))?;
                     Ok(Instruction::SetAccountKeys { account: address.unwrap_or(account), keys, threshold })

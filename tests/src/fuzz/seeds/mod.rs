@@ -31,6 +31,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             [vec![4, 0, 3, 0, 1, 2, 3, 0, 1, 2, 2, 5, 40, 1]].into_iter().chain(noise(15, 24)).collect()
         }
         "state_proof" | "list_proof" => noise(16, 24),
+        "instructions" => noise(30, 400),
         "journal" => [vec![0], vec![1; 40]].into_iter().chain(noise(24, 200)).collect(),
         "archive" => archives(),
         "ledger" => ledger(),
