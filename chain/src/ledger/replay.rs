@@ -10,7 +10,7 @@ use super::journal::{Journal, Position};
 use super::leaves::pair;
 use super::options::IndexLevel;
 use super::record::{self, CommitRecord, read_body, read_commit};
-use super::store::{Applied, Counts, Store, StoreError, Table, TreeFile};
+use super::store::{Applied, Counts, Entries, Store, StoreError, Table, TreeFile};
 use super::tail::{Batch, Cursor};
 use crate::block::Block;
 use crate::codec::{decode, encode};
@@ -24,8 +24,6 @@ use std::sync::Arc;
 const REPLAY_BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// Replayed blocks between two lines of progress in the log.
 const PROGRESS_HEIGHTS: u64 = 10_000;
-/// Pairs that are read from the store at once.
-const PAGE: usize = 1_000;
 
 /// What a replay came to: the store holds everything up to the tip.
 pub(super) struct Replayed {
@@ -185,7 +183,7 @@ impl Replay<'_> {
                 Err(error) => tracing::warn!(%error, "the kept tree does not fit; reading the state"),
             }
         }
-        let tree = Tree::try_build(Pairs::all(self.store)).map_err(StateError::from)?;
+        let tree = Tree::try_build(pairs_below(self.store, &Prefix::ROOT)).map_err(StateError::from)?;
         if tree.root() == certified {
             Ok((tree, false))
         } else {
@@ -271,54 +269,22 @@ struct Stored<'a>(&'a dyn Store);
 impl LeafSource for Stored<'_> {
     fn leaf(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
         // One more than a leaf holds shows that the store does not fit the tree.
-        Pairs::below(self.0, prefix).take(LEAF_KEYS_MAX + 1).collect()
+        pairs_below(self.0, prefix).take(LEAF_KEYS_MAX + 1).collect()
     }
 }
 
 impl RangeSource for Stored<'_> {
     fn pairs_below(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
-        Pairs::below(self.0, prefix).collect()
+        pairs_below(self.0, prefix).collect()
     }
 }
 
-/// Pages through the state table, in order.
-struct Pairs<'a> {
+/// The pairs below a prefix, in order.
+fn pairs_below<'a>(
     store: &'a dyn Store,
-    from: Option<[u8; 32]>,
-    last: [u8; 32],
-    page: std::vec::IntoIter<(Vec<u8>, Vec<u8>)>,
-}
-
-impl<'a> Pairs<'a> {
-    fn all(store: &'a dyn Store) -> Self {
-        Self::below(store, &Prefix::ROOT)
-    }
-
-    fn below(store: &'a dyn Store, prefix: &Prefix) -> Self {
-        let (first, last) = prefix.range();
-        Self { store, from: Some(first.0), last: last.0, page: Vec::new().into_iter() }
-    }
-}
-
-impl Iterator for Pairs<'_> {
-    type Item = Result<Pair, tree::Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.page.len() == 0 {
-            let from = self.from.take()?;
-            match self.store.range(Table::State, &from, &self.last, PAGE) {
-                Ok(page) => {
-                    if page.len() == PAGE {
-                        let last =
-                            page.last().and_then(|(key, _)| Some(KeyHash(key.as_slice().try_into().ok()?)));
-                        self.from = last.and_then(|last| last.successor()).map(|next| next.0);
-                        self.from.take_if(|from| *from > self.last);
-                    }
-                    self.page = page.into_iter();
-                }
-                Err(error) => return Some(Err(tree::Error::source(error))),
-            }
-        }
-        self.page.next().map(|(key, entry)| pair(&key, &entry).map_err(tree::Error::source))
-    }
+    prefix: &Prefix,
+) -> impl Iterator<Item = Result<Pair, tree::Error>> + 'a {
+    let (first, last) = prefix.range();
+    let entries = Entries::new(store, Table::State, &first.0, &last.0);
+    entries.map(|entry| entry.and_then(|(key, entry)| pair(&key, &entry)).map_err(tree::Error::source))
 }

@@ -4,11 +4,13 @@
 //! key and bytes, checked when it is read.
 
 mod counts;
+mod entries;
 mod memory;
 mod sled_store;
 mod tree_file;
 
 pub use counts::Counts;
+pub(super) use entries::{Entries, PAGE, behind};
 pub use memory::MemoryStore;
 pub use sled_store::SledStore;
 pub use tree_file::TreeFile;

@@ -7,14 +7,12 @@
 use super::error::LedgerError;
 use super::leaves::Leaves;
 use super::shared::{Shared, lock};
-use super::store::{Store, StoreError, Table};
+use super::store::{Entries, Store, StoreError, Table};
 use super::write_behind::guarded;
 use crate::ids::Height;
 use crate::state::tree::{KeyHash, Tree};
 use crate::state::{StateError, StateKey, StateValue, value_hash};
 
-/// Entries that are read at once.
-const PAGE: usize = 1_000;
 /// More bytes than any key has.
 const KEY_BYTES: usize = 64;
 
@@ -79,15 +77,7 @@ impl Shared {
 
 /// Counts the keys of a table that begin with a byte.
 fn count(store: &dyn Store, table: Table, first: u8) -> Result<u64, StoreError> {
-    let (mut from, mut last) = (vec![first], vec![u8::MAX; KEY_BYTES]);
+    let mut last = [u8::MAX; KEY_BYTES];
     last[0] = first;
-    let mut counted = 0;
-    loop {
-        let page = store.range(table, &from, &last, PAGE)?;
-        counted += page.len() as u64;
-        match page.last() {
-            Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
-            _ => return Ok(counted),
-        }
-    }
+    Entries::new(store, table, &[first], &last).try_fold(0, |counted, entry| entry.map(|_| counted + 1))
 }

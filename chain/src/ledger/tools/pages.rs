@@ -1,18 +1,10 @@
 //! All entries of a table in order, past those that are damaged.
 
-use crate::ledger::store::{Pair, Store, StoreError, Table};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::ledger::store::{PAGE, Pair, Store, StoreError, Table, behind};
+use crate::ledger::write_behind::guarded;
 
-/// Entries read at once.
-const PAGE: usize = 1_000;
 /// Above every key of every table.
 const ABOVE: [u8; 80] = [0xff; 80];
-
-/// Runs what may panic inside of sled, which it does on some damage.
-pub(super) fn calmly<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let panicked = |_| Err(StoreError::Failed("sled panicked".into()));
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked)
-}
 
 /// Entries in ascending order of their keys. A damaged one is an error, and the next follows; after a failure of
 /// the store nothing does.
@@ -31,7 +23,7 @@ impl<'a> Pages<'a> {
     }
 
     fn range(&self, first: &[u8], last: &[u8]) -> Result<Vec<Pair>, StoreError> {
-        calmly(|| self.store.range(self.table, first, last, PAGE))
+        guarded(|| self.store.range(self.table, first, last, PAGE))
     }
 
     /// The next page: full, or up to the table's end or a damaged entry.
@@ -60,7 +52,7 @@ impl<'a> Pages<'a> {
         let mut first = from.to_vec();
         // One at a time: no key is known that is just below another.
         while first.as_slice() < key {
-            let next = calmly(|| self.store.range(self.table, &first, key, 1));
+            let next = guarded(|| self.store.range(self.table, &first, key, 1));
             match next {
                 Ok(mut found) => match found.pop() {
                     Some((found, value)) => {
@@ -75,11 +67,6 @@ impl<'a> Pages<'a> {
         }
         Ok(pairs)
     }
-}
-
-/// The first key above `key`.
-fn behind(key: &[u8]) -> Vec<u8> {
-    [key, &[0]].concat()
 }
 
 impl Iterator for Pages<'_> {

@@ -1,7 +1,7 @@
 //! State and indexes against what the journal says they must be.
 
 use super::findings::{Findings, Part};
-use super::pages::{Pages, calmly};
+use super::pages::Pages;
 use super::{Progress, Stage, ToolError, tell};
 use crate::block::Block;
 use crate::codec::decode;
@@ -11,7 +11,8 @@ use crate::ledger::apply::{
 };
 use crate::ledger::journal::Position;
 use crate::ledger::record::CommitRecord;
-use crate::ledger::store::{Applied, Store, Table};
+use crate::ledger::store::{Applied, Store, StoreError, Table};
+use crate::ledger::write_behind::guarded;
 use crate::state::tree::{KeyHash, Pair, Tree, ValueHash};
 use crate::state::{StateKey, StateValue, value_hash};
 use std::collections::BTreeMap;
@@ -89,7 +90,7 @@ impl StoreCheck {
                 continue;
             }
             *self.expected.entry(table).or_default() += 1;
-            let what = match calmly(|| Ok(store.get(table, &key)? == value)) {
+            let what = match guarded::<_, StoreError>(|| Ok(store.get(table, &key)? == value)) {
                 Ok(true) => continue,
                 Ok(false) => format!("the index {} leads elsewhere, or nowhere", table.name()),
                 Err(error) => error.to_string(),
@@ -115,7 +116,7 @@ impl StoreCheck {
         let expected = journal_is_whole.then_some(&expected);
         walk.extra(expected, applied.height, holdings)?;
         // A damaged sled may panic even when it is closed.
-        let closed = calmly(|| {
+        let closed = guarded::<_, StoreError>(|| {
             drop(store);
             Ok(())
         });
@@ -229,7 +230,7 @@ impl Walk<'_> {
         if let StateKey::Balance(account, asset) = state_key {
             self.holdings += 1;
             let holding = [account.0, asset.0].concat();
-            let listed = calmly(|| self.store.get(Table::Holdings, &holding));
+            let listed = guarded(|| self.store.get(Table::Holdings, &holding));
             if !matches!(listed, Ok(Some(_))) {
                 return Err(format!("{} is a balance that no index leads to", place()));
             }
