@@ -8,8 +8,8 @@ use crate::shapes::{
 };
 use crate::view::{NodeStatus, NodeView};
 use quorate_chain::execution::work_left;
-use quorate_chain::ledger::{CommittedBlock, LedgerError, Reader, Tip};
-use quorate_chain::state::{StateKey, StateReader, StateValue};
+use quorate_chain::ledger::{CommittedBlock, LedgerError, Reader, StateAt, Tip};
+use quorate_chain::state::StateReader;
 use quorate_chain::{AccountId, Height, TransactionId};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -151,24 +151,24 @@ impl Api {
     }
 
     pub(crate) async fn account(&self, address: AccountId) -> Result<AccountView, ApiError> {
-        let read = move |reader: &Reader| match reader.account(address)? {
-            Some(record) => {
-                let at = reader.tip().timestamp_ms;
-                let organisation = record.account.organisation.map(StateKey::Organisation);
-                let organisation = organisation.map(|key| reader.get(&key)).transpose()?.flatten();
-                let organisation = organisation.as_ref().and_then(StateValue::as_organisation);
-                let left = work_left(
-                    &reader.parameters().map_err(LedgerError::from)?,
-                    &record.account,
-                    organisation,
-                    at,
-                );
-                Ok(AccountView::new(address, &record, left))
-            }
-            None => Err(not_found(reader, format!("account {address}"))),
+        let read = move |reader: &Reader| {
+            let found = reader.at_tip(|state| account_at(state, address))?;
+            found.ok_or_else(|| not_found(reader, format!("account {address}")))
         };
         self.reads.run(read).await
     }
+}
+
+/// An account, and what it may spend, at one height.
+fn account_at(state: &StateAt, address: AccountId) -> Result<Option<AccountView>, LedgerError> {
+    let Some(record) = state.account(address)? else { return Ok(None) };
+    let organisation = match record.account.organisation {
+        Some(organisation) => state.organisation_entry(organisation)?,
+        None => None,
+    };
+    let parameters = state.parameters()?;
+    let left = work_left(&parameters, &record.account, organisation.as_ref(), state.tip().timestamp_ms);
+    Ok(Some(AccountView::new(address, &record, left)))
 }
 
 /// The block, or why there is none.

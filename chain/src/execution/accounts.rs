@@ -20,7 +20,7 @@ pub(super) fn register_organisation<R: StateReader>(
     name: &Text<NAME_BYTES_MAX>,
 ) -> Outcome {
     of_chain_admin(&acting(draft, actor)?)?;
-    ensure(draft.organisation(organisation)?.is_none(), ExecutionError::OrganisationExists)?;
+    ensure(draft.organisation_entry(organisation)?.is_none(), ExecutionError::OrganisationExists)?;
     sound_key(PublicKey(organisation.0))?;
     draft.put_organisation(organisation, Organisation::new(name.clone()));
     draft.emit(Event::OrganisationRegistered { organisation });
@@ -34,7 +34,7 @@ pub(super) fn set_organisation_status<R: StateReader>(
     status: AccountStatus,
 ) -> Outcome {
     of_chain_admin(&acting(draft, actor)?)?;
-    let mut entry = draft.organisation(organisation)?.ok_or(ExecutionError::UnknownOrganisation)?;
+    let mut entry = draft.organisation_entry(organisation)?.ok_or(ExecutionError::UnknownOrganisation)?;
     ensure(entry.status != AccountStatus::Closed, ExecutionError::OrganisationClosed)?;
     entry.status = status;
     draft.put_organisation(organisation, entry);
@@ -55,10 +55,10 @@ pub(super) fn register<R: StateReader>(
     let managed = manages(&acting, organisation) && may_change_roles(&acting, Roles::NONE, roles);
     ensure(plain || managed, ExecutionError::NotPermitted)?;
     if let Some(organisation) = organisation {
-        let entry = draft.organisation(organisation)?.ok_or(ExecutionError::UnknownOrganisation)?;
+        let entry = draft.organisation_entry(organisation)?.ok_or(ExecutionError::UnknownOrganisation)?;
         ensure(entry.status != AccountStatus::Closed, ExecutionError::OrganisationClosed)?;
     }
-    ensure(draft.account(account)?.is_none(), ExecutionError::AccountExists)?;
+    ensure(draft.account_entry(account)?.is_none(), ExecutionError::AccountExists)?;
     make(draft, actor, account, Account::new(organisation, roles))
 }
 
@@ -90,9 +90,7 @@ pub(super) fn set_keys<R: StateReader>(
     keys.iter().try_for_each(|key| sound_key(key.key))?;
     account.keys = keys.clone();
     account.threshold = threshold;
-    draft.put_account(id, account);
-    draft.authority_changed = true;
-    draft.emit(Event::AccountKeysSet { account: id });
+    put_managed(draft, id, account, Event::AccountKeysSet { account: id });
     Ok(())
 }
 
@@ -107,9 +105,7 @@ pub(super) fn set_roles<R: StateReader>(
     let may = manages(&acting, account.organisation) && may_change_roles(&acting, account.roles, roles);
     ensure(may, ExecutionError::NotPermitted)?;
     account.roles = roles;
-    draft.put_account(id, account);
-    draft.authority_changed = true;
-    draft.emit(Event::AccountRolesSet { account: id, roles });
+    put_managed(draft, id, account, Event::AccountRolesSet { account: id, roles });
     Ok(())
 }
 
@@ -127,10 +123,15 @@ pub(super) fn set_status<R: StateReader>(
         ensure(account.balance.0 == 0 && account.holdings == 0, ExecutionError::HoldsAssets)?;
     }
     account.status = status;
+    put_managed(draft, id, account, Event::AccountStatusSet { account: id, status });
+    Ok(())
+}
+
+/// Puts an account whose keys, roles or status were set.
+fn put_managed<R: StateReader>(draft: &mut Draft<'_, R>, id: AccountId, account: Account, event: Event) {
     draft.put_account(id, account);
     draft.authority_changed = true;
-    draft.emit(Event::AccountStatusSet { account: id, status });
-    Ok(())
+    draft.emit(event);
 }
 
 fn sound_key(key: PublicKey) -> Outcome {

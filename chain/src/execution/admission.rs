@@ -3,7 +3,7 @@
 use super::quota::{Limits, work};
 use crate::ids::{AccountId, ChainId, Height, Nonce, OrganisationId, TimestampMs};
 use crate::parameters::Parameters;
-use crate::state::{Account, AccountStatus, Organisation, StateError, StateKey, StateReader, StateValue};
+use crate::state::{Account, AccountStatus, Organisation, StateError, StateReader};
 use crate::transaction::{ChainTag, Transaction};
 use std::collections::HashMap;
 
@@ -201,9 +201,7 @@ fn active<R: StateReader>(
     state: &R,
     id: AccountId,
 ) -> Result<(Account, Option<Organisation>), InvalidTransaction> {
-    let Some(StateValue::Account(account)) = state.get(&StateKey::Account(id))? else {
-        return Err(InvalidTransaction::UnknownAccount(id));
-    };
+    let account = state.account_entry(id)?.ok_or(InvalidTransaction::UnknownAccount(id))?;
     if account.status != AccountStatus::Active {
         return Err(InvalidTransaction::Inactive(id));
     }
@@ -211,8 +209,8 @@ fn active<R: StateReader>(
         return Err(InvalidTransaction::NoRole(id));
     }
     let organisation = match account.organisation {
-        Some(key) => match state.get(&StateKey::Organisation(key))? {
-            Some(StateValue::Organisation(it)) if it.status == AccountStatus::Active => Some(it),
+        Some(key) => match state.organisation_entry(key)? {
+            Some(it) if it.status == AccountStatus::Active => Some(it),
             _ => return Err(InvalidTransaction::Inactive(id)),
         },
         None => None,

@@ -17,7 +17,7 @@ pub(super) fn transfer<R: StateReader>(
     amount: Amount,
 ) -> Outcome {
     take(draft, from, asset, amount)?;
-    if draft.account(to)?.is_none() {
+    if draft.account_entry(to)?.is_none() {
         ensure(draft.parameters.open, ExecutionError::UnknownReceiver)?;
         make(draft, from, to, Account::default())?;
     }
@@ -118,17 +118,9 @@ fn take<R: StateReader>(
     amount: Amount,
 ) -> Outcome {
     ensure(amount.0 > 0, ExecutionError::ZeroAmount)?;
-    let short = ExecutionError::InsufficientBalance;
-    if asset == AssetId::NATIVE {
-        let mut account = acting(draft, from)?;
-        account.balance = Amount(account.balance.0.checked_sub(amount.0).ok_or(short)?);
-        draft.put_account(from, account);
-        return Ok(());
-    }
-    let holding = draft.holding(from, asset)?;
-    let left = holding.amount.0.checked_sub(amount.0).ok_or(short)?;
-    ensure(!holding.frozen, ExecutionError::HolderFrozen)?;
-    put_holding(draft, from, from, asset, Holding { amount: Amount(left), ..holding })
+    let less = |held: u128| held.checked_sub(amount.0).ok_or(ExecutionError::InsufficientBalance);
+    let holder = (from, acting(draft, from)?);
+    change(draft, from, holder, asset, less)
 }
 
 /// Gives an amount to an account that is there and not closed; `payer` pays for a new entry.
@@ -139,17 +131,28 @@ fn give<R: StateReader>(
     asset: AssetId,
     amount: Amount,
 ) -> Outcome {
-    let mut account = living(draft, to)?;
-    let over = ExecutionError::BalanceOverflow;
+    let more = |held: u128| held.checked_add(amount.0).ok_or(ExecutionError::BalanceOverflow);
+    let holder = (to, living(draft, to)?);
+    change(draft, payer, holder, asset, more)
+}
+
+/// Changes what an account holds, unless its holding is frozen; `payer` pays for a new entry.
+fn change<R: StateReader>(
+    draft: &mut Draft<'_, R>,
+    payer: AccountId,
+    (id, mut account): (AccountId, Account),
+    asset: AssetId,
+    to: impl FnOnce(u128) -> Result<u128, ExecutionError>,
+) -> Outcome {
     if asset == AssetId::NATIVE {
-        account.balance = Amount(account.balance.0.checked_add(amount.0).ok_or(over)?);
-        draft.put_account(to, account);
+        account.balance = Amount(to(account.balance.0)?);
+        draft.put_account(id, account);
         return Ok(());
     }
-    let holding = draft.holding(to, asset)?;
-    let sum = holding.amount.0.checked_add(amount.0).ok_or(over)?;
+    let holding = draft.holding(id, asset)?;
+    let amount = Amount(to(holding.amount.0)?);
     ensure(!holding.frozen, ExecutionError::HolderFrozen)?;
-    put_holding(draft, payer, to, asset, Holding { amount: Amount(sum), ..holding })
+    put_holding(draft, payer, id, asset, Holding { amount, ..holding })
 }
 
 /// Puts what an account holds of an asset that is not the native one. An empty holding has no entry; the
@@ -177,7 +180,7 @@ fn put_holding<R: StateReader>(
     } else {
         draft.put(key, None);
     }
-    if let Some(mut account) = draft.account(holder)? {
+    if let Some(mut account) = draft.account_entry(holder)? {
         account.holdings =
             if is { account.holdings.saturating_add(1) } else { account.holdings.saturating_sub(1) };
         draft.put_account(holder, account);

@@ -114,22 +114,8 @@ impl<'a, R: StateReader> Draft<'a, R> {
         self.undo.push((key, before));
     }
 
-    pub(super) fn account(&self, id: AccountId) -> Result<Option<Account>, StateError> {
-        match self.get(&StateKey::Account(id))? {
-            Some(StateValue::Account(account)) => Ok(Some(account)),
-            _ => Ok(None),
-        }
-    }
-
     pub(super) fn put_account(&mut self, id: AccountId, account: Account) {
         self.put(StateKey::Account(id), Some(StateValue::Account(account)));
-    }
-
-    pub(super) fn organisation(&self, id: OrganisationId) -> Result<Option<Organisation>, StateError> {
-        match self.get(&StateKey::Organisation(id))? {
-            Some(StateValue::Organisation(organisation)) => Ok(Some(organisation)),
-            _ => Ok(None),
-        }
     }
 
     pub(super) fn put_organisation(&mut self, id: OrganisationId, organisation: Organisation) {
@@ -158,18 +144,18 @@ impl<'a, R: StateReader> Draft<'a, R> {
     /// What an account holds of any asset.
     pub(super) fn amount(&self, account: AccountId, asset: AssetId) -> Result<Amount, StateError> {
         if asset == AssetId::NATIVE {
-            return Ok(self.account(account)?.map_or(Amount::default(), |account| account.balance));
+            return Ok(self.account_entry(account)?.map_or(Amount::default(), |account| account.balance));
         }
         Ok(self.holding(account, asset)?.amount)
     }
 
     /// Spends work of an account's bucket, and of its organisation's.
     pub(super) fn charge_work(&mut self, id: AccountId, work: u64) -> Result<(), StateError> {
-        let Some(mut account) = self.account(id)? else { return Ok(()) };
+        let Some(mut account) = self.account_entry(id)? else { return Ok(()) };
         let (parameters, at) = (self.parameters, self.timestamp_ms);
         Limits::of_account(parameters).charge(&mut account.quota, at, work);
         if let Some(key) = account.organisation
-            && let Some(mut organisation) = self.organisation(key)?
+            && let Some(mut organisation) = self.organisation_entry(key)?
         {
             Limits::of_organisation(parameters).charge(&mut organisation.quota, at, work);
             self.put_organisation(key, organisation);
@@ -212,13 +198,13 @@ impl<'a, R: StateReader> Draft<'a, R> {
         id: AccountId,
         change: impl Fn(u64, Limits) -> Option<u64>,
     ) -> Result<bool, StateError> {
-        let Some(mut account) = self.account(id)? else { return Ok(false) };
+        let Some(mut account) = self.account_entry(id)? else { return Ok(false) };
         let Some(held) = change(account.quota.state_bytes, Limits::of_account(self.parameters)) else {
             return Ok(false);
         };
         account.quota.state_bytes = held;
         if let Some(key) = account.organisation
-            && let Some(mut organisation) = self.organisation(key)?
+            && let Some(mut organisation) = self.organisation_entry(key)?
         {
             let limits = Limits::of_organisation(self.parameters);
             let Some(held) = change(organisation.quota.state_bytes, limits) else { return Ok(false) };

@@ -68,7 +68,7 @@ fn execute_transaction<R: StateReader>(
     transaction: &Transaction,
 ) -> Result<Receipt, StateError> {
     let body = transaction.body();
-    let mut account = draft.account(body.account)?.unwrap_or_default();
+    let mut account = draft.account_entry(body.account)?.unwrap_or_default();
     account.nonce = body.nonce.next();
     draft.put_account(body.account, account);
     draft.charge_work(body.sponsor.unwrap_or(body.account), work(transaction))?;

@@ -14,12 +14,12 @@ use crate::state::{Account, AccountStatus, Roles, StateReader};
 
 /// The acting account, which is there: a transaction of an unknown one is not admitted.
 pub(super) fn acting<R: StateReader>(draft: &Draft<'_, R>, actor: AccountId) -> Outcome<Account> {
-    draft.account(actor)?.ok_or_else(|| ExecutionError::UnknownAccount.into())
+    draft.account_entry(actor)?.ok_or_else(|| ExecutionError::UnknownAccount.into())
 }
 
 /// An account that is there and not closed.
 pub(super) fn living<R: StateReader>(draft: &Draft<'_, R>, id: AccountId) -> Outcome<Account> {
-    let account = draft.account(id)?.ok_or(ExecutionError::UnknownAccount)?;
+    let account = draft.account_entry(id)?.ok_or(ExecutionError::UnknownAccount)?;
     if account.status == AccountStatus::Closed {
         return Err(ExecutionError::AccountClosed.into());
     }

@@ -223,8 +223,11 @@ impl Reader {
         StateAt::new(&self.0, None)
     }
 
-    /// Reads at the tip, again at a later one if that went too fast.
-    fn at_tip<T>(&self, read: impl Fn(&StateAt) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    /// Reads at one height, the tip's; again at a later one if that went too fast.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn at_tip<T>(&self, read: impl Fn(&StateAt) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         let mut answer = read(&self.latest()?);
         for _ in 1..TIP_READS_MAX {
             if !matches!(answer, Err(LedgerError::Pruned { .. })) {

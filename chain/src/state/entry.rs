@@ -69,17 +69,6 @@ pub enum StateValue {
     Document(Document) = 49,
 }
 
-impl StateValue {
-    /// The organisation, if it is one.
-    #[must_use]
-    pub const fn as_organisation(&self) -> Option<&Organisation> {
-        match self {
-            Self::Organisation(organisation) => Some(organisation),
-            _ => None,
-        }
-    }
-}
-
 /// What the tree's leaf holds of an entry: BLAKE3 over tag ‖ borsh(key, value).
 #[must_use]
 pub fn value_hash(key: &StateKey, value: &StateValue) -> ValueHash {

@@ -1,8 +1,9 @@
 //! The state at one block, as what it changed over its parent.
 
+use super::account::{Account, Organisation};
 use super::entry::{StateKey, StateValue, value_hash};
 use super::tree::{KeyHash, LeafSource, Tree, ValueHash};
-use crate::ids::{Height, StateRoot};
+use crate::ids::{AccountId, Height, OrganisationId, StateRoot};
 use crate::parameters::Parameters;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,28 @@ pub trait StateReader {
         match self.get(&StateKey::Parameters)? {
             Some(StateValue::Parameters(parameters)) => Ok(parameters),
             _ => Err(StateError::Store("the state has no parameters".into())),
+        }
+    }
+
+    /// An account; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn account_entry(&self, id: AccountId) -> Result<Option<Account>, StateError> {
+        match self.get(&StateKey::Account(id))? {
+            Some(StateValue::Account(account)) => Ok(Some(account)),
+            _ => Ok(None),
+        }
+    }
+
+    /// An organisation; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn organisation_entry(&self, id: OrganisationId) -> Result<Option<Organisation>, StateError> {
+        match self.get(&StateKey::Organisation(id))? {
+            Some(StateValue::Organisation(organisation)) => Ok(Some(organisation)),
+            _ => Ok(None),
         }
     }
 }

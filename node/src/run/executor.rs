@@ -8,7 +8,7 @@ use quorate_chain::codec::List;
 use quorate_chain::execution::{Admission, check_form, work};
 use quorate_chain::ledger::{Ledger, LedgerError};
 use quorate_chain::mempool::{Limits, Mempool};
-use quorate_chain::state::{StateKey, StateReader, StateValue};
+use quorate_chain::state::StateReader;
 use quorate_chain::{
     AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, PublicKey, TimestampMs,
     Transaction,
@@ -237,11 +237,10 @@ impl Executor {
         let bytes = parameters.block_bytes_max as usize;
         let transactions = match self.ledger.reader_at(parent) {
             Some(state) => {
-                let chosen = self.pool.batch(height, count, bytes, |id| next_nonce(&state, id));
+                let mut chosen = self.pool.batch(height, count, bytes, |id| next_nonce(&state, id));
                 // A key may have lost its rights since the transaction came in, or a quota is spent. What
                 // follows it in its account is then refused for its nonce.
                 let mut admission = Admission::new(&state, parameters, quota_time());
-                let mut chosen = chosen;
                 chosen.retain(|transaction| {
                     admission.work() + work(transaction) <= parameters.block_work_max
                         && admission.admit(transaction).is_ok()
@@ -305,10 +304,7 @@ fn epoch_at_tip(ledger: &Ledger) -> EpochContext {
 }
 
 fn next_nonce(state: &impl StateReader, account: AccountId) -> Option<Nonce> {
-    match state.get(&StateKey::Account(account)) {
-        Ok(Some(StateValue::Account(account))) => Some(account.nonce),
-        _ => None,
-    }
+    state.account_entry(account).ok().flatten().map(|account| account.nonce)
 }
 
 #[cfg(test)]

@@ -211,10 +211,7 @@ fn transaction(script: &mut Script<'_>, state: &State) -> Transaction {
         Step { actor, instruction }
     };
     let steps: Vec<_> = (0..=script.below(3)).map(|_| step(script)).collect();
-    let nonce = match state.get(&StateKey::Account(from)) {
-        Ok(Some(StateValue::Account(account))) => account.nonce,
-        _ => Nonce(0),
-    };
+    let nonce = state.account_entry(from).unwrap().map_or(Nonce(0), |account| account.nonce);
     let plain = Instruction::RequireHeightBelow { height: Height(1) };
     let body = TransactionBody {
         sponsor: (script.byte() < 20).then(|| id(script.below(KEYS))),

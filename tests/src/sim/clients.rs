@@ -131,10 +131,7 @@ pub(super) fn parameters(window: u64) -> Parameters {
 
 /// The account's next nonce.
 pub(super) fn next_nonce(state: &impl StateReader, account: AccountId) -> Option<Nonce> {
-    match state.get(&StateKey::Account(account)) {
-        Ok(Some(StateValue::Account(account))) => Some(account.nonce),
-        _ => None,
-    }
+    state.account_entry(account).ok().flatten().map(|account| account.nonce)
 }
 
 /// The next nonces of all that send.
@@ -145,9 +142,6 @@ pub(super) fn nonces(state: &impl StateReader) -> BTreeMap<AccountId, Nonce> {
 /// S5: what all accounts hold together, beside what they held at first.
 pub(super) fn balances(state: &impl StateReader) -> (u128, u128) {
     let all = accounts().iter().copied().chain((0..RECEIVERS).map(receiver));
-    let held = all.filter_map(|id| match state.get(&StateKey::Account(id)) {
-        Ok(Some(StateValue::Account(account))) => Some(account.balance.0),
-        _ => None,
-    });
+    let held = all.filter_map(|id| state.account_entry(id).ok().flatten()).map(|account| account.balance.0);
     (held.sum(), BALANCE * ACCOUNTS as u128)
 }
