@@ -1,16 +1,16 @@
 //! One block after the other through a ledger in a folder: validity, execution, root, journal, store.
 
 use crate::meter::{MarkedDisk, Marks, Moment, Span, timed};
-use crate::setup::{CHAIN, Senders, genesis};
+use crate::setup::{CHAIN, Traffic, genesis, id};
 use crate::table::{Budget, Table};
 use crate::{Options, proofs};
-use quorate_chain::Block;
 use quorate_chain::certificate::fixture::commit_certificate;
 use quorate_chain::codec::List;
 use quorate_chain::execution::execute_block;
 use quorate_chain::ledger::fixture::{commit_vote, next_block};
 use quorate_chain::ledger::{GenesisState, Ledger, LedgerOptions, Opened, SledStore};
 use quorate_chain::receipt::receipts_root;
+use quorate_chain::{Block, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -110,19 +110,16 @@ fn show(table: &mut Table, stages: &[Stages], transfers: usize) {
 }
 
 /// Commits a block without measuring it.
-fn commit_next(ledger: &mut Ledger, senders: &Senders, first: usize, options: &Options) {
-    let transfers = senders.transfers(first, options.transfers, options.accounts);
-    let block = next_block(ledger, transfers);
+fn commit_next(ledger: &mut Ledger, transactions: Vec<Transaction>) {
+    let block = next_block(ledger, transactions);
     quorate_chain::ledger::fixture::commit(ledger, &block, &[0, 1, 2]).unwrap();
     write_behind(ledger);
 }
 
 pub(crate) fn run(options: &Options, table: &mut Table) {
     let (rounds, transfers) = (options.warm_up + options.blocks, options.transfers);
-    // One more block, so that there is something to replay.
-    let senders = Senders::new((rounds + 1) * transfers);
-    let all = (0..options.accounts).map(|i| senders.account(i)).chain(senders.ids());
-    let full = genesis(all);
+    let full = genesis((0..options.accounts).map(id));
+    let mut traffic = Traffic::new(options.active());
     let folder = options.temporary();
     let marks = Marks::default();
     let (mut opened, span) = timed(|| open(folder.path(), &full, &marks, options));
@@ -133,8 +130,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) {
     let small = genesis(std::iter::empty());
     let mut stages = Vec::new();
     for round in 0..rounds {
-        let transactions = senders.transfers(round * transfers, transfers, options.accounts);
-        let block = next_block(&opened.ledger, transactions);
+        let block = next_block(&opened.ledger, traffic.next(transfers));
         let one = pass(&mut opened.ledger, &block, &marks);
         if round >= options.warm_up {
             stages.push(one);
@@ -143,7 +139,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) {
     table.values("entries in the state", "", vec![entries], Budget::None);
     show(table, &stages, transfers);
     if options.wants(&proofs::ROWS) {
-        proofs::run(options, table, &opened.reader, &senders);
+        proofs::run(options, table, &opened.reader);
     }
     let ((), checkpoint) = timed(|| opened.ledger.checkpoint().unwrap());
     let seconds = |span: Span| vec![span.wall_us / 1e6];
@@ -153,7 +149,8 @@ pub(crate) fn run(options: &Options, table: &mut Table) {
         let (mut opened, span) = timed(|| open(folder.path(), &small, &marks, options));
         assert_eq!(opened.report.replayed, 0);
         table.values(ROWS[10], "s", seconds(span), Budget::None);
-        commit_next(&mut opened.ledger, &senders, rounds * transfers, options);
+        // So that there is something to replay.
+        commit_next(&mut opened.ledger, traffic.next(transfers));
         drop(opened);
         let (opened, span) = timed(|| open(folder.path(), &small, &marks, options));
         assert_eq!(opened.report.replayed, 1);

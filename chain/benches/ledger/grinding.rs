@@ -1,9 +1,9 @@
 //! Keys that somebody ground into one subtree against keys by chance: updates and proofs. The tree alone, its
 //! pairs in memory, as nobody makes 10,000 accounts whose hashes share 24 bits for a bench.
 
-use crate::Options;
 use crate::meter::{Span, timed};
 use crate::table::{Budget, Table, median};
+use crate::{Options, WARM_UP};
 use quorate_chain::codec::encode;
 use quorate_chain::state::tree::{Error, KeyHash, LeafSource, Pair, Prefix, Tree, ValueHash};
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ struct Measured {
 
 fn measure(options: &Options, base: &Tree, store: &Sorted, keys: &[KeyHash]) -> Measured {
     let (mut block, mut alone) = (Vec::new(), Vec::new());
-    for round in 0..options.warm_up + options.blocks {
+    for round in 0..WARM_UP + options.blocks {
         let many = changes(keys, round, CHANGED);
         let (_, span) = timed(|| base.update(store, &many).unwrap());
         let single: Vec<_> = (0..LONE).map(|i| changes(keys, round * LONE + i, 1)).collect();
@@ -85,7 +85,7 @@ fn measure(options: &Options, base: &Tree, store: &Sorted, keys: &[KeyHash]) -> 
                 base.update(store, one).unwrap();
             }
         });
-        if round >= options.warm_up {
+        if round >= WARM_UP {
             block.push(span.per(many.len()));
             alone.push(lone.per(LONE));
         }

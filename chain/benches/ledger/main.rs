@@ -35,6 +35,9 @@ use quorate_chain::ledger::{IndexLevel, LedgerOptions};
 use std::path::PathBuf;
 use table::Table;
 
+/// Rounds before those that are measured, where nothing but the processor's caches has to warm up.
+const WARM_UP: usize = 3;
+
 /// Measures the ledger's parts: µs of a transaction on one core, medians over blocks, warm-up left out.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
@@ -44,9 +47,12 @@ pub(crate) struct Options {
     /// Blocks that are measured.
     #[arg(long, default_value_t = 9)]
     blocks: usize,
-    /// Blocks before those.
-    #[arg(long, default_value_t = 3)]
+    /// Blocks before those, so that caches hold what they hold in a node that runs.
+    #[arg(long, default_value_t = 150)]
     warm_up: usize,
+    /// Accounts that take part in transfers; all of them by default.
+    #[arg(long)]
+    active: Option<usize>,
     /// Transfers of a block.
     #[arg(long, default_value_t = 2_000)]
     transfers: usize,
@@ -81,6 +87,11 @@ impl Options {
 
     fn wants_row(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Accounts that take part in transfers.
+    fn active(&self) -> usize {
+        self.active.unwrap_or(self.accounts).min(self.accounts)
     }
 
     /// How the ledger is opened.

@@ -2,7 +2,7 @@
 
 use crate::Options;
 use crate::meter::timed;
-use crate::setup::{Numbers, Senders, id};
+use crate::setup::{Numbers, id};
 use crate::table::{Budget, Table};
 use quorate_chain::codec::encode;
 use quorate_chain::ledger::Reader;
@@ -13,7 +13,7 @@ pub(crate) const ROWS: [&str; 4] = ["proof", "proof, slowest", "proof, mean size
 const ROUNDS: usize = 9;
 const PROOFS: usize = 500;
 
-pub(crate) fn run(options: &Options, table: &mut Table, reader: &Reader, senders: &Senders) {
+pub(crate) fn run(options: &Options, table: &mut Table, reader: &Reader) {
     let mut numbers = Numbers(99);
     let (mut spans, mut slowest, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -21,7 +21,7 @@ pub(crate) fn run(options: &Options, table: &mut Table, reader: &Reader, senders
         let keys: Vec<_> = (0..PROOFS)
             .map(|i| match i % 10 {
                 0 => StateKey::Account(id(usize::MAX - i)),
-                _ => StateKey::Account(senders.account(numbers.below(options.accounts))),
+                _ => StateKey::Account(id(numbers.below(options.accounts))),
             })
             .collect();
         let mut worst = 0.0_f64;

@@ -35,31 +35,37 @@ pub(crate) fn id(i: usize) -> AccountId {
     AccountId(*blake3::hash(&i.to_le_bytes()).as_bytes())
 }
 
-/// The first accounts have keys: those that send.
-pub(crate) struct Senders(Vec<SecretKey>);
+/// Signed transfers, each of another account, for what looks at signatures.
+pub(crate) fn signed(count: usize) -> Vec<Transaction> {
+    let transfer = |i| {
+        let key = SecretKey::from_seed(&id(i).0);
+        Transaction::sign(body(key.public().into(), 0, id(i)), CHAIN, &[&key]).unwrap()
+    };
+    (0..count).map(transfer).collect()
+}
 
-impl Senders {
-    pub(crate) fn new(count: usize) -> Self {
-        Self((0..count).map(|i| SecretKey::from_seed(&id(i).0)).collect())
+/// Transfers between accounts by chance.
+pub(crate) struct Traffic {
+    numbers: Numbers,
+    /// Of the accounts that take part.
+    nonces: Vec<u64>,
+}
+
+impl Traffic {
+    pub(crate) fn new(accounts: usize) -> Self {
+        Self { numbers: Numbers(5), nonces: vec![0; accounts] }
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = AccountId> {
-        self.0.iter().map(|key| key.public().into())
-    }
-
-    /// The first transfers of senders `from..from + count`, to others of `accounts` by chance.
-    pub(crate) fn transfers(&self, from: usize, count: usize, accounts: usize) -> Vec<Transaction> {
-        let mut numbers = Numbers(from as u64);
-        let transfer = |key: &SecretKey| {
-            let to = self.account(numbers.below(accounts));
-            Transaction::sign(body(key.public().into(), 0, to), CHAIN, &[key]).unwrap()
+    /// The next ones. Their signatures don't hold: execution and commit don't look at them.
+    pub(crate) fn next(&mut self, count: usize) -> Vec<Transaction> {
+        let mut transfer = || {
+            let accounts = self.nonces.len();
+            let (from, to) = (self.numbers.below(accounts), self.numbers.below(accounts));
+            let nonce = self.nonces[from];
+            self.nonces[from] += 1;
+            unsigned(id(from), nonce, id(to))
         };
-        self.0[from..from + count].iter().map(transfer).collect()
-    }
-
-    /// The id of account `i` of a genesis with these senders.
-    pub(crate) fn account(&self, i: usize) -> AccountId {
-        self.0.get(i).map_or_else(|| id(i), |key| key.public().into())
+        (0..count).map(|_| transfer()).collect()
     }
 }
 
@@ -69,8 +75,7 @@ fn body(account: AccountId, nonce: u64, to: AccountId) -> TransactionBody {
     TransactionBody::new(CHAIN, account, Nonce(nonce), vec![transfer]).unwrap()
 }
 
-/// A transfer whose signature does not hold: execution and commit don't look at it.
-pub(crate) fn unsigned(account: AccountId, nonce: u64, to: AccountId) -> Transaction {
+fn unsigned(account: AccountId, nonce: u64, to: AccountId) -> Transaction {
     let witness = Witness { key: None, signature: Signature([0; 64]) };
     let witnesses = List::<Witness, 1, 16>::new(vec![witness]).unwrap();
     let bytes = [encode(&body(account, nonce, to)), encode(&witnesses)].concat();

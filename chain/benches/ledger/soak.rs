@@ -1,9 +1,8 @@
 //! Millions of transactions through execution and commit: whether memory stays flat, and what the disk takes.
 
 use crate::Options;
-use crate::setup::{Numbers, genesis, id, unsigned};
+use crate::setup::{Traffic, genesis, id};
 use crate::table::median;
-use quorate_chain::Transaction;
 use quorate_chain::ledger::fixture::{commit, next_block};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -31,16 +30,6 @@ fn on_disk(folder: &Path) -> u64 {
     bytes.sum()
 }
 
-/// The next transfers of accounts by chance.
-fn transfers(numbers: &mut Numbers, nonces: &mut [u64], count: usize) -> Vec<Transaction> {
-    let transfer = |_| {
-        let (from, to) = (numbers.below(nonces.len()), numbers.below(nonces.len()));
-        nonces[from] += 1;
-        unsigned(id(from), nonces[from] - 1, id(to))
-    };
-    (0..count).map(transfer).collect()
-}
-
 pub(crate) fn run(options: &Options, count: usize) {
     let folder = options.temporary();
     let start = genesis((0..options.accounts).map(id));
@@ -58,11 +47,11 @@ pub(crate) fn run(options: &Options, count: usize) {
         resident()
     };
     line(0, 0.0);
-    let (mut numbers, mut nonces) = (Numbers(5), vec![0; options.accounts]);
+    let mut traffic = Traffic::new(options.active());
     let (mut done, mut in_step, mut seconds) = (0, 0, 0.0);
     let mut memory = Vec::new();
     while done < count {
-        let block = next_block(&ledger, transfers(&mut numbers, &mut nonces, options.transfers));
+        let block = next_block(&ledger, traffic.next(options.transfers));
         let begun = Instant::now();
         commit(&mut ledger, &block, &[0, 1, 2]).unwrap();
         seconds += begun.elapsed().as_secs_f64();

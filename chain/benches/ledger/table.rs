@@ -65,7 +65,12 @@ impl Row {
 impl Table {
     pub(crate) fn new(options: &Options) -> Self {
         let load_at_start = load();
-        eprintln!("{} accounts, {} transfers a block", options.accounts, options.transfers);
+        eprintln!(
+            "{} accounts, {} of them active, {} transfers a block",
+            options.accounts,
+            options.active(),
+            options.transfers
+        );
         Self { rows: Vec::new(), load_at_start }
     }
 

@@ -1,9 +1,9 @@
 //! Decoding and signatures: what needs no state.
 
-use crate::Options;
 use crate::meter::timed;
-use crate::setup::{CHAIN, Senders};
+use crate::setup::{CHAIN, signed};
 use crate::table::{Budget, Table};
+use crate::{Options, WARM_UP};
 use quorate_chain::Transaction;
 use quorate_chain::crypto::{SignedMessage, verify_batch};
 
@@ -27,19 +27,14 @@ fn verify(transactions: &[Transaction], at_once: usize) {
 
 pub(crate) fn run(options: &Options, table: &mut Table) {
     let count = options.transfers;
-    let senders = Senders::new(count);
-    let bytes: Vec<_> = senders
-        .transfers(0, count, options.accounts)
-        .iter()
-        .map(|transaction| transaction.bytes().to_vec())
-        .collect();
+    let bytes: Vec<_> = signed(count).iter().map(|transaction| transaction.bytes().to_vec()).collect();
     let (mut decoding, mut block, mut ingest) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..options.warm_up + options.blocks {
+    for round in 0..WARM_UP + options.blocks {
         let (transactions, decoded) =
             timed(|| bytes.iter().map(|bytes| Transaction::from_bytes(bytes).unwrap()).collect::<Vec<_>>());
         let ((), at_once) = timed(|| verify(&transactions, count));
         let ((), in_parts) = timed(|| verify(&transactions, INGEST_BATCH));
-        if round >= options.warm_up {
+        if round >= WARM_UP {
             decoding.push(decoded.per(count));
             block.push(at_once.per(count));
             ingest.push(in_parts.per(count));
