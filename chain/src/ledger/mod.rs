@@ -56,6 +56,7 @@ mod overlay;
 mod reader;
 mod record;
 mod replay;
+mod runs;
 mod scrub;
 mod set_change;
 mod shared;

@@ -37,10 +37,12 @@ pub enum Table {
     Epochs,
     /// Account, height, index in the block (big endian): an account's transactions.
     History,
+    /// Index, heights, first key → a page of a run.
+    Runs,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::State,
         Self::Holdings,
         Self::Blocks,
@@ -48,6 +50,7 @@ impl Table {
         Self::Transactions,
         Self::Epochs,
         Self::History,
+        Self::Runs,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Table {
             Self::Transactions => "transactions",
             Self::Epochs => "epochs",
             Self::History => "history",
+            Self::Runs => "runs",
         }
     }
 }

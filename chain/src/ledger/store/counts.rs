@@ -24,7 +24,7 @@ impl Counts {
             Table::Transactions => Some(1),
             Table::History => Some(2),
             // What is missing in these is noticed by what refers to it.
-            Table::State | Table::Holdings | Table::Blocks | Table::Epochs => None,
+            Table::State | Table::Holdings | Table::Blocks | Table::Epochs | Table::Runs => None,
         }
     }
 

@@ -283,7 +283,7 @@ fn is_applied(table: Table, key: &[u8], value: &[u8], applied: Height) -> bool {
         Table::Transactions => decode::<TransactionPlace>(value).ok().map(|place| place.height),
         Table::Epochs => decode::<EpochStart>(value).ok().map(|start| start.first.previous()),
         Table::History => history_place(key).map(|(height, _)| height),
-        Table::State | Table::Holdings => None,
+        Table::State | Table::Holdings | Table::Runs => None,
     };
     height.is_none_or(|height| height <= applied)
 }

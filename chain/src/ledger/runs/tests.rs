@@ -1,0 +1,424 @@
+//! Runs against what went into them: batches, merges, crashes, lost pages.
+
+use super::build::Build;
+use super::page::{Page, encode};
+use super::*;
+use crate::codec::encode as borsh;
+use crate::ids::Height;
+use crate::ledger::store::{Applied, MemoryStore, Store, Table};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Accounts of the tests' histories.
+const ACCOUNTS: u8 = 3;
+
+/// What the block of a height enters into the indexes: ascending, and the same whenever it is asked for.
+fn entered(seed: u64, height: u64) -> BTreeMap<(Index, Vec<u8>), Vec<u8>> {
+    let hash = |part: u64| *blake3::hash(&borsh(&(seed, height, part))).as_bytes();
+    let mut entries = BTreeMap::new();
+    entries.insert((Index::Hashes, hash(u64::MAX).to_vec()), height.to_le_bytes().to_vec());
+    // Some blocks are empty, some fill pages.
+    let count = u64::from(hash(u64::MAX)[0]) % 60 * u64::from(hash(u64::MAX)[1] % 3);
+    for at in 0..count {
+        let place = [&height.to_le_bytes()[..], &(at as u32).to_le_bytes()].concat();
+        entries.insert((Index::Transactions, hash(at).to_vec()), place);
+        entries.insert((Index::History, history_key(hash(at)[0] % ACCOUNTS, height, at)), Vec::new());
+    }
+    entries
+}
+
+fn history_key(account: u8, height: u64, at: u64) -> Vec<u8> {
+    [&[account; 32][..], &height.to_be_bytes(), &(at as u32).to_be_bytes()].concat()
+}
+
+/// A writer over a store, and the height that it has come to.
+struct Rig {
+    store: MemoryStore,
+    noted: Manifest,
+    writer: Writer,
+    seed: u64,
+    tip: u64,
+    checkpoint: u64,
+}
+
+impl Rig {
+    fn new(seed: u64) -> Self {
+        let store = MemoryStore::default();
+        let (noted, writer) = (Manifest::default(), Writer::default());
+        Self { store, noted, writer, seed, tip: 0, checkpoint: 0 }
+    }
+
+    /// The next heights as one batch.
+    fn batch(&mut self, heights: u64) {
+        let last = self.tip + heights;
+        let entries: BTreeMap<_, _> = (self.tip + 1..=last).flat_map(|h| entered(self.seed, h)).collect();
+        for ((index, key), value) in &entries {
+            self.writer.push(&self.store, Height(last), *index, key, value).unwrap();
+        }
+        self.writer.seal(&self.store, IndexLevel::Full, Height(last)).unwrap();
+        self.tip = last;
+    }
+
+    fn note(&mut self) {
+        let position = crate::ledger::journal::Position::default();
+        let (height, index) = (Height(self.tip), IndexLevel::Full);
+        self.noted = Manifest::clone(self.writer.manifest());
+        self.noted.check(index, height).unwrap();
+        self.store.checkpoint(Applied { height, scan_from: position, index }, &Default::default()).unwrap();
+        self.writer.noted();
+        self.checkpoint = self.tip;
+    }
+
+    /// What a crash leaves, opened again; then the lost heights in one batch.
+    fn crash(&mut self, kind: u8, seed: u64) {
+        match kind {
+            0 => self.store.lose_power(),
+            1 => self.store.tear(seed),
+            _ => {}
+        }
+        self.writer = Writer::new(&self.store, self.noted.clone(), IndexLevel::Full).unwrap();
+        assert!(named(&self.store).iter().all(|run| self.noted.has(run)), "nothing else is left");
+        let lost = self.tip - self.checkpoint;
+        self.tip = self.checkpoint;
+        self.check();
+        if lost > 0 {
+            self.batch(lost);
+        }
+    }
+
+    /// Every key that must be there is, none else.
+    fn check(&self) {
+        let manifest = self.writer.manifest();
+        manifest.check(IndexLevel::Full, Height(self.tip)).unwrap();
+        let mut histories: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
+        for height in 1..=self.tip + 2 {
+            for ((index, key), value) in entered(self.seed, height) {
+                let expected = (height <= self.tip).then_some(value);
+                assert_eq!(
+                    manifest.get(&self.store, index, &key).unwrap(),
+                    expected,
+                    "{index:?} of {height}"
+                );
+                if index == Index::History && expected.is_some() {
+                    histories.entry(key[0]).or_default().push(key);
+                }
+            }
+        }
+        for (account, mut keys) in histories {
+            keys.reverse();
+            let latest = |last: &[u8], max| {
+                manifest.latest(&self.store, &history_key(account, 0, 0), last, max).unwrap()
+            };
+            let newest = latest(&history_key(account, u64::MAX, 0), usize::MAX);
+            assert_eq!(newest, keys);
+            assert_eq!(latest(&history_key(account, u64::MAX, 0), 5), keys[..keys.len().min(5)]);
+            let middle = keys.len() / 2;
+            assert_eq!(latest(&keys[middle], 100), keys[middle..keys.len().min(middle + 100)]);
+        }
+    }
+}
+
+/// The runs of which the store has pages.
+fn named(store: &MemoryStore) -> Vec<Run> {
+    let mut runs: Vec<_> = store.keys(Table::Runs).iter().map(|key| Run::named(key).unwrap().0).collect();
+    runs.dedup();
+    runs
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Batch(u64),
+    Work(usize),
+    Note,
+    Crash(u8, u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (1..6u64).prop_map(Step::Batch),
+        4 => (1..600usize).prop_map(Step::Work),
+        2 => Just(Step::Note),
+        1 => (0..3u8, any::<u64>()).prop_map(|(kind, seed)| Step::Crash(kind, seed)),
+    ];
+    proptest::collection::vec(step, 1..50)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn runs_hold_what_went_into_them_whatever_comes_between(seed: u64, steps in steps()) {
+        let mut rig = Rig::new(seed);
+        for step in steps {
+            match step {
+                Step::Batch(heights) => rig.batch(heights),
+                Step::Work(entries) => rig.writer.work(&rig.store, entries).unwrap(),
+                Step::Note => rig.note(),
+                Step::Crash(kind, seed) => rig.crash(kind, seed),
+            }
+        }
+        rig.check();
+        rig.note();
+        while rig.writer.is_busy() {
+            rig.writer.work(&rig.store, 50).unwrap();
+            rig.note();
+        }
+        rig.check();
+        prop_assert!(named(&rig.store).iter().all(|run| rig.noted.has(run)), "what was merged is gone");
+    }
+
+    #[test]
+    fn no_bytes_make_a_page_panic(bytes: Vec<u8>, first: Vec<u8>, key: [u8; 32]) {
+        for index in Index::ALL {
+            if let Some(page) = Page::decode(index, &first, bytes.clone()) {
+                page.get(&key);
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_page_keeps_its_order_or_is_refused(at in 0..600usize, byte: u8) {
+        let entries: Vec<u8> = (0..12u8).flat_map(|i| [[i; 32].as_slice(), &[i; 12]].concat()).collect();
+        let mut bytes = encode(&entries, Some(&[12; 32]));
+        let place = at % bytes.len();
+        bytes[place] = byte;
+        if let Some(page) = Page::decode(Index::Transactions, &[0; 32], bytes) {
+            prop_assert_eq!(page.entry(0).0, [0; 32]);
+            let keys: Vec<_> = (0..page.len()).map(|at| page.entry(at).0.to_vec()).collect();
+            prop_assert!(keys.is_sorted_by(|one, other| one < other));
+        }
+    }
+}
+
+/// Runs with a few pages each, some of them merged.
+fn several() -> Rig {
+    let mut rig = Rig::new(1);
+    for _ in 0..12 {
+        rig.batch(4);
+        rig.writer.work(&rig.store, usize::MAX).unwrap();
+    }
+    rig.note();
+    while rig.writer.is_busy() {
+        rig.writer.work(&rig.store, usize::MAX).unwrap();
+    }
+    rig
+}
+
+#[test]
+fn a_page_that_the_store_lost_is_noticed_by_who_needs_it() {
+    let rig = several();
+    let manifest = rig.writer.manifest();
+    assert!(manifest.runs().iter().any(|run| run.level == 1));
+    let (mut firsts, mut later) = (0, 0);
+    for lost in rig.store.keys(Table::Runs) {
+        let (run, first_key) = Run::named(&lost).unwrap();
+        if first_key.is_empty() {
+            firsts += 1
+        } else {
+            later += 1
+        }
+        let bytes = rig.store.get(Table::Runs, &lost).unwrap().unwrap();
+        let page = Page::decode(run.index, first_key, bytes.clone()).unwrap();
+        rig.store.set(Table::Runs, &lost, None).unwrap();
+        for at in 0..page.len() {
+            let (key, _) = page.entry(at);
+            assert!(manifest.get(&rig.store, run.index, key).is_err(), "{run} {}", hex::encode(key));
+        }
+        if run.index == Index::History {
+            let key = page.entry(0).0;
+            let first = history_key(key[0], 0, 0);
+            let last = history_key(key[0], u64::MAX, 0);
+            assert!(manifest.latest(&rig.store, &first, &last, usize::MAX).is_err());
+        }
+        assert!(walked(&rig, &run).is_err());
+        rig.store.set(Table::Runs, &lost, Some(&bytes)).unwrap();
+    }
+    assert!(firsts > 5 && later > 5, "{firsts} {later}");
+    rig.check();
+}
+
+/// The entries of the run with a name.
+fn walked(rig: &Rig, named: &Run) -> Result<u64, crate::ledger::StoreError> {
+    let run = rig.noted.runs().iter().find(|run| run.name() == named.name()).unwrap();
+    let mut cursor = Cursor::new(&rig.store, *run)?;
+    let mut count = 0;
+    while cursor.peek().is_some() {
+        count += 1;
+        cursor.advance(&rig.store)?;
+    }
+    Ok(count)
+}
+
+#[test]
+fn a_run_with_other_pages_than_it_was_made_of_is_noticed_by_a_walk() {
+    let rig = several();
+    for run in rig.noted.runs() {
+        assert_eq!(walked(&rig, run).unwrap(), run.entries);
+    }
+    // One that ends too early: its last page says so, but the manifest knows better.
+    let run = rig.noted.runs().iter().find(|run| run.entries > 200).unwrap();
+    let bytes = rig.store.get(Table::Runs, &run.name()).unwrap().unwrap();
+    let first = Page::decode(run.index, &[], bytes).unwrap();
+    let entries: Vec<u8> =
+        (0..first.len()).flat_map(|at| [first.entry(at).0, first.entry(at).1].concat()).collect();
+    rig.store.set(Table::Runs, &run.name(), Some(&encode(&entries, None))).unwrap();
+    assert!(walked(&rig, run).is_err());
+}
+
+#[test]
+fn who_reads_by_an_old_manifest_gets_an_answer_or_an_error() {
+    let mut rig = several();
+    let (old, tip) = (rig.writer.manifest().clone(), rig.tip);
+    for _ in 0..40 {
+        rig.batch(2);
+        rig.writer.work(&rig.store, usize::MAX).unwrap();
+        rig.note();
+    }
+    let mut errors = 0;
+    for height in 1..=tip {
+        for ((index, key), value) in entered(rig.seed, height) {
+            match old.get(&rig.store, index, &key) {
+                Ok(found) => assert_eq!(found, Some(value)),
+                Err(_) => errors += 1,
+            }
+        }
+    }
+    assert!(errors > 0, "what the old one names is gone");
+    rig.check();
+}
+
+#[test]
+fn what_was_merged_stays_until_a_checkpoint_is_noted_without_it() {
+    let mut rig = several();
+    let before = rig.noted.clone();
+    for _ in 0..8 {
+        rig.batch(1);
+    }
+    while rig.writer.is_busy() {
+        rig.writer.work(&rig.store, usize::MAX).unwrap();
+    }
+    assert!(before.runs().iter().any(|run| !rig.writer.manifest().has(run)), "something was merged");
+    assert!(
+        before
+            .runs()
+            .iter()
+            .filter(|run| run.entries > 0)
+            .all(|run| named(&rig.store).iter().any(|one| one.name() == run.name()))
+    );
+    rig.crash(2, 0);
+    rig.check();
+}
+
+#[test]
+fn a_run_has_the_same_pages_however_it_came_about() {
+    let mut rig = Rig::new(9);
+    for _ in 0..MERGED_RUNS {
+        rig.batch(3);
+    }
+    while rig.writer.is_busy() {
+        rig.writer.work(&rig.store, 7).unwrap();
+    }
+    let mut direct = Rig::new(9);
+    direct.batch(3 * MERGED_RUNS as u64);
+    for run in direct.writer.manifest().runs() {
+        let merged = rig.writer.manifest().of(run.index).next().unwrap();
+        assert_eq!((merged.name(), merged.entries, merged.level), (run.name(), run.entries, 1));
+        let pages = |store| read::pages(store, run, usize::MAX).unwrap();
+        assert_eq!(pages(&rig.store), pages(&direct.store));
+        assert!(!pages(&rig.store).is_empty());
+    }
+}
+
+#[test]
+fn a_level_has_a_bounded_number_of_runs_though_nobody_merges() {
+    let mut rig = Rig::new(3);
+    for _ in 0..200 {
+        rig.batch(1);
+        for index in Index::ALL {
+            for level in 0..4 {
+                let runs = rig.writer.manifest().of(index).filter(|run| run.level == level).count();
+                assert!(runs <= RUNS_A_LEVEL_MAX, "{runs} of level {level}");
+            }
+        }
+    }
+    rig.check();
+}
+
+/// With each batch as many entries are merged as were written: merges are done before others are due.
+#[test]
+fn merges_keep_pace_with_batches() {
+    let mut rig = Rig::new(4);
+    for _ in 0..100 {
+        let written = (rig.tip + 1..=rig.tip + 5).map(|height| entered(rig.seed, height).len()).sum();
+        rig.batch(5);
+        rig.writer.work(&rig.store, written).unwrap();
+        for index in Index::ALL {
+            for level in 0..4 {
+                let runs = rig.writer.manifest().of(index).filter(|run| run.level == level).count();
+                assert!(runs < RUNS_A_LEVEL_MAX, "{runs} of level {level}");
+            }
+        }
+    }
+    assert!(rig.writer.manifest().runs().iter().any(|run| run.level == 2));
+}
+
+#[test]
+fn a_manifest_with_a_gap_is_refused() {
+    let rig = several();
+    let (height, whole) = (Height(rig.tip), rig.noted.clone());
+    whole.check(IndexLevel::Full, height).unwrap();
+    assert!(whole.check(IndexLevel::Tx, height).is_err(), "an index too much");
+    assert!(whole.check(IndexLevel::Full, height.next()).is_err());
+    for at in 0..whole.runs().len() {
+        let mut runs = whole.runs().to_vec();
+        runs.remove(at);
+        let bytes = borsh(&runs);
+        let less: Manifest = crate::codec::decode(&bytes).unwrap();
+        assert!(less.check(IndexLevel::Full, height).is_err(), "without {at}");
+    }
+}
+
+#[test]
+fn what_does_not_follow_is_refused() {
+    let store = MemoryStore::default();
+    let run = Run { index: Index::Hashes, first: Height(1), last: Height(2), level: 0, entries: 0 };
+    let mut build = Build::new(run);
+    build.push(&store, (&[5; 32], &[0; 8])).unwrap();
+    for (key, value) in [(vec![5; 32], vec![1; 8]), (vec![4; 32], vec![0; 8]), (vec![6; 31], vec![0; 8])] {
+        assert!(build.push(&store, (&key, &value)).is_err());
+    }
+    assert!(build.push(&store, (&[6; 32], &[0; 7])).is_err());
+    build.push(&store, (&[6; 32], &[0; 8])).unwrap();
+    assert_eq!(build.finish(&store).unwrap().entries, 2);
+}
+
+/// Whoever changes these bytes changes the format.
+#[test]
+fn golden_bytes() {
+    let store = MemoryStore::default();
+    let run = Run { index: Index::Hashes, first: Height(3), last: Height(0x0102), level: 1, entries: 0 };
+    let mut build = Build::new(run);
+    let entries = Index::Hashes.page_entries();
+    assert_eq!(Index::ALL.map(Index::page_entries), [102, 93, 93]);
+    for at in 0..=entries as u8 {
+        build.push(&store, (&[at; 32], &[at; 8])).unwrap();
+    }
+    let run = build.finish(&store).unwrap();
+    let keys = store.keys(Table::Runs);
+    let name = "00".to_owned() + "0000000000000003" + "0000000000000102";
+    assert_eq!(keys.iter().map(hex::encode).collect::<Vec<_>>(), [name.clone(), name + &"66".repeat(32)]);
+    let first = store.get(Table::Runs, &keys[0]).unwrap().unwrap();
+    assert_eq!(first.len(), 33 + entries * 40);
+    assert!(hex::encode(&first).starts_with(&format!(
+        "01{}{}",
+        "66".repeat(32),
+        "00".repeat(40) + &"01".repeat(40)
+    )));
+    let last = store.get(Table::Runs, &keys[1]).unwrap().unwrap();
+    assert_eq!(hex::encode(last), "00".to_owned() + &"66".repeat(40));
+    let mut manifest = Manifest::default();
+    manifest.add(run);
+    let bytes =
+        "01000000".to_owned() + "00" + "0300000000000000" + "0201000000000000" + "01" + "6700000000000000";
+    assert_eq!(hex::encode(borsh(&manifest)), bytes);
+}
