@@ -4,8 +4,9 @@ use super::accounts::accounts_of;
 use super::journal::Position;
 use super::options::IndexLevel;
 use super::record::CommitRef;
+use super::runs::Index;
 use super::store::{StoreError, Table};
-use super::tail::IndexKey;
+use super::tail::{IndexKey, RunKey};
 use crate::block::Block;
 use crate::codec::{decode, encode};
 use crate::crypto::Domain;
@@ -54,35 +55,34 @@ pub(super) struct Commit<'a> {
     pub(super) block: &'a Block,
 }
 
-/// Where the block and its transactions are, who holds what, and the epoch that starts after it.
-pub(super) fn index_entries(commit: &Commit<'_>, level: IndexLevel) -> Vec<(IndexKey, Option<Vec<u8>>)> {
+/// Where the block is, who holds what, and the epoch that starts after it.
+pub(super) fn index_entries(commit: &Commit<'_>) -> Vec<(IndexKey, Option<Vec<u8>>)> {
     let Commit { record, position, block } = commit;
-    let mut entries = level_entries(commit, level);
-    entries.extend(record.changes.iter().filter_map(|(key, value)| holding(key, value.is_some())));
+    let holdings = record.changes.iter().filter_map(|(key, value)| holding(key, value.is_some()));
+    let mut entries: Vec<_> = holdings.collect();
     if let Some((epoch, validators)) = next_epoch(record.changes) {
         entries.push(epoch_entry(epoch, record.height.next(), validators));
     }
     let place = BlockPlace { hash: block.hash(), body: record.body, commit: *position };
     entries.push(((Table::Blocks, record.height.0.to_be_bytes().to_vec()), Some(encode(&place))));
-    entries.push(((Table::Hashes, record.block.0.to_vec()), Some(encode(&record.height))));
     entries
 }
 
-/// The entries that a level has beyond [`IndexLevel::None`].
-pub(super) fn level_entries(commit: &Commit<'_>, level: IndexLevel) -> Vec<(IndexKey, Option<Vec<u8>>)> {
-    let mut entries = Vec::new();
+/// What is entered once into the indexes of a level: the block's hash, its transactions.
+pub(super) fn run_entries(commit: &Commit<'_>, level: IndexLevel) -> Vec<(RunKey, Vec<u8>)> {
+    let height = commit.record.height;
+    let mut entries = vec![((Index::Hashes, commit.record.block.0.to_vec()), encode(&height))];
     if level == IndexLevel::None {
         return entries;
     }
-    let height = commit.record.height;
     for (transaction, index) in commit.block.transactions.iter().zip(0u32..) {
         let place = encode(&TransactionPlace { height, index });
-        entries.push(((Table::Transactions, transaction.id().0.to_vec()), Some(place)));
+        entries.push(((Index::Transactions, transaction.id().0.to_vec()), place));
         let receipt = commit.record.receipts.get(index as usize);
         if let Some(receipt) = receipt.filter(|_| level == IndexLevel::Full) {
             let accounts = accounts_of(transaction, receipt).into_iter();
             let keys = accounts.map(|account| history_key(account, height, index));
-            entries.extend(keys.map(|key| ((Table::History, key), Some(Vec::new()))));
+            entries.extend(keys.map(|key| ((Index::History, key), Vec::new())));
         }
     }
     entries
@@ -93,7 +93,7 @@ pub(super) fn history_key(account: AccountId, height: Height, index: u32) -> Vec
     [&account.0[..], &height.0.to_be_bytes(), &index.to_be_bytes()].concat()
 }
 
-/// Height and index of a key of [`Table::History`].
+/// Height and index of a key of [`Index::History`].
 pub(super) fn history_place(key: &[u8]) -> Option<(Height, u32)> {
     let (height, index) = key.get(32..)?.split_at_checked(8)?;
     Some((Height(u64::from_be_bytes(height.try_into().ok()?)), u32::from_be_bytes(index.try_into().ok()?)))
@@ -139,10 +139,10 @@ pub(super) fn state_value_hash(entry: &[u8]) -> ValueHash {
 /// The value that an index has at a key.
 pub(super) fn decoded<T: BorshDeserialize>(
     bytes: Option<Vec<u8>>,
-    table: Table,
+    index: &'static str,
     key: &[u8],
 ) -> Result<Option<T>, StoreError> {
     let Some(bytes) = bytes else { return Ok(None) };
-    let damaged = |_| StoreError::Damaged { table: table.name(), key: hex::encode(key) };
+    let damaged = |_| StoreError::Damaged { table: index, key: hex::encode(key) };
     decode(&bytes).map(Some).map_err(damaged)
 }

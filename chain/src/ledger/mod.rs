@@ -27,6 +27,7 @@
 //! | `reader.rs`, `state_at.rs` | [`Reader`] and [`StateAt`], for any thread |
 //! | `scrub.rs` | a walk over everything that is stored |
 //! | `record.rs` | what the journal's records hold |
+//! | `runs/` | indexes whose entries are set once |
 //! | `store.rs` | the store's interface; sled and memory behind it |
 //! | `journal/` | the append-only log |
 //! | `genesis.rs` | what the chain starts from |
@@ -76,9 +77,10 @@ pub use open::{OpenReport, Opened};
 pub use options::{IndexLevel, LAG_BYTES_MAX, LAG_HEIGHTS_MAX, LedgerOptions, Probe, RETAIN_STATES_MAX};
 pub use overlay::{OVERLAYS_MAX, VersionReader};
 pub use reader::{AccountRecord, CommittedBlock, HISTORY_PAGE_MAX, Reader, StateProof, TransactionRecord};
+pub use runs::{Index, Manifest, Run};
 pub use scrub::ScrubStatus;
 pub use state_at::StateAt;
-pub use store::{Applied, Counts, MemoryStore, SledStore, Store, StoreError, Table, TreeFile};
+pub use store::{Applied, MemoryStore, SledStore, Store, StoreError, Table, TreeFile};
 
 use crate::block::{Block, BlockResult};
 use crate::certificate::CommitCertificate;

@@ -8,8 +8,8 @@ use super::overlay::Context;
 use super::reader::Reader;
 use super::record::read_body;
 use super::replay::{Replayed, catch_up, damaged, reindex};
-use super::shared::{Shared, lock};
-use super::store::{SledStore, Store, StoreError, Table};
+use super::shared::Shared;
+use super::store::{SledStore, Store, StoreError};
 use super::write_behind::{Threads, guarded};
 use super::{Ledger, Tip};
 use crate::block::Block;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Version of what is in the data folder.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What opening did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,12 +152,12 @@ fn start(
     };
     let indexed = store.applied().map_or(level, |applied| applied.index);
     if indexed < level {
-        reindex(&journal, store.as_ref(), &mut replayed.counts, replayed.tip.height, level)?;
+        let levels = (indexed, level);
+        guarded(|| reindex(&journal, store.as_ref(), &mut replayed.runs, replayed.tip.height, levels))?;
     }
-    let Replayed { tip, tree, counts, bodies, .. } = replayed;
-    let shared =
-        Shared::new(genesis.chain, store, journal.reader(), tip.clone(), tree.clone(), options.clone());
-    lock(&shared.pen).counts = counts;
+    let Replayed { tip, tree, runs, bodies, .. } = replayed;
+    let reader = journal.reader();
+    let shared = Shared::new(genesis.chain, store, runs, reader, tip.clone(), tree.clone(), options.clone());
     let shared = Arc::new(shared);
     let mut positions: Vec<_> = bodies.values().copied().collect();
     positions.sort_unstable();
@@ -180,9 +180,6 @@ fn start(
     };
     if report.replayed > 0 || report.rebuilt.is_some() || indexed != level || !report.from_kept_tree {
         ledger.checkpoint()?;
-    }
-    if indexed > level {
-        forget(&ledger.shared, level)?;
     }
     Ok(Opened { reader: ledger.reader(), ledger, uncommitted: uncommitted?, report })
 }
@@ -211,17 +208,6 @@ fn bring_up(
         }
         done => done.map(|replayed| (store, replayed, None)),
     }
-}
-
-/// Drops the indexes above a level. What a crash leaves of them is true, and overwritten by a later level.
-fn forget(shared: &Shared, level: IndexLevel) -> Result<(), LedgerError> {
-    let mut pen = lock(&shared.pen);
-    let transactions = (level == IndexLevel::None).then_some(Table::Transactions);
-    for table in [Table::History].into_iter().chain(transactions) {
-        shared.store.clear_table(table)?;
-        pen.counts.clear(table);
-    }
-    Ok(())
 }
 
 fn parameters(shared: &Shared, tip: &Tip) -> Result<Parameters, LedgerError> {

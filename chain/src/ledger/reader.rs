@@ -5,10 +5,10 @@ use super::apply::{history_key, history_place};
 use super::error::LedgerError;
 use super::options::IndexLevel;
 use super::record::{CommitRecord, read_body, read_commit};
+use super::runs::Index;
 use super::scrub::ScrubStatus;
 use super::shared::Shared;
 use super::state_at::StateAt;
-use super::store::Table;
 use crate::block::{Block, BlockResult, Header};
 use crate::certificate::{CommitCertificate, PATH_HEADERS_MAX};
 use crate::codec::List;
@@ -281,20 +281,17 @@ impl Reader {
             Some((height, 0)) => (height.previous(), u32::MAX),
             Some((height, index)) => (height, index - 1),
         };
-        self.0.check_whole(Table::History, &account.0)?;
         let (first, last) = (history_key(account, Height::ZERO, 0), history_key(account, last.0, last.1));
         let mut places = BTreeSet::new();
         {
-            let (first, last) = ((Table::History, first.clone()), (Table::History, last.clone()));
             let inner = self.0.inner();
             for batch in inner.batches() {
-                let newest = batch.index_range(&first, &last).rev().take(limit);
-                places.extend(newest.filter_map(|((_, key), _)| history_place(key)));
+                let newest = batch.entered_range(Index::History, &first, &last).rev().take(limit);
+                places.extend(newest.filter_map(history_place));
             }
         }
-        let stored = self.0.store.last(Table::History, &first, &last, limit);
-        let stored = stored.inspect_err(|error| self.0.fail(&error.to_string()))?;
-        places.extend(stored.iter().filter_map(|(key, _)| history_place(key)));
+        let stored = self.0.read_runs(|runs| runs.latest(self.0.store.as_ref(), &first, &last, limit))?;
+        places.extend(stored.iter().filter_map(|key| history_place(key)));
         Ok(places.into_iter().rev().take(limit).collect())
     }
 

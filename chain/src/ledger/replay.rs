@@ -1,16 +1,15 @@
 //! Bringing the store to the journal's last commit, and the tree over it.
 
 use super::Tip;
-use super::apply::{
-    BlockPlace, Commit, EpochStart, decoded, epoch_entry, holding, level_entries, state_entry,
-};
+use super::apply::{BlockPlace, Commit, EpochStart, decoded, epoch_entry, holding, run_entries, state_entry};
 use super::error::LedgerError;
 use super::genesis::GenesisState;
 use super::journal::{Journal, Position};
 use super::leaves::pair;
 use super::options::IndexLevel;
 use super::record::{self, CommitRecord, read_body, read_commit};
-use super::store::{Applied, Counts, Entries, Store, StoreError, Table, TreeFile};
+use super::runs::{Manifest, Writer};
+use super::store::{Applied, Entries, Store, StoreError, Table, TreeFile};
 use super::tail::{Batch, Cursor};
 use crate::block::Block;
 use crate::codec::{decode, encode};
@@ -22,6 +21,8 @@ use std::sync::Arc;
 
 /// Bytes of changes that are collected before they go into the store: a key is written once for all of them.
 const REPLAY_BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// Entries of a batch that are written before merges go on.
+const REPLAY_SLICE_ENTRIES: usize = 4_096;
 /// Replayed blocks between two lines of progress in the log.
 const PROGRESS_HEIGHTS: u64 = 10_000;
 
@@ -29,8 +30,8 @@ const PROGRESS_HEIGHTS: u64 = 10_000;
 pub(super) struct Replayed {
     pub(super) tip: Tip,
     pub(super) tree: Tree,
-    /// Entries that the store must have.
-    pub(super) counts: Counts,
+    /// Who goes on with the indexes' runs.
+    pub(super) runs: Writer,
     /// Durable bodies above the tip.
     pub(super) bodies: BTreeMap<BlockHash, (Height, Position)>,
     /// Commits whose changes were replayed.
@@ -47,7 +48,7 @@ struct Replay<'a> {
     bodies: BTreeMap<BlockHash, (Height, Position)>,
     replayed: u64,
     batch: Batch,
-    counts: Counts,
+    runs: Writer,
     /// Keys that were changed since the kept tree, if there is one.
     touched: Option<BTreeSet<KeyHash>>,
 }
@@ -68,15 +69,19 @@ pub(super) fn catch_up(
         None => begin(journal, store, genesis, level)?,
     };
     let kept = store.saved_tree().filter(|kept| kept.applied.scan_from >= journal.first());
+    let manifest = store.manifest();
+    manifest.check(applied.index, applied.height)?;
+    let level = level.min(applied.index);
+    let applied = Applied { index: level, ..applied };
     let mut replay = Replay {
         journal,
         store,
-        level: level.min(applied.index),
+        level,
         tip: tip_at(journal, store, genesis, applied.height)?,
         bodies: BTreeMap::new(),
         replayed: 0,
         batch: Batch::new(applied, Tree::EMPTY, 0),
-        counts: store.counts(),
+        runs: Writer::new(store, manifest, level)?,
         touched: kept.as_ref().map(|_| BTreeSet::new()),
     };
     let from = kept.as_ref().map_or(applied.scan_from, |kept| kept.applied.scan_from.min(applied.scan_from));
@@ -102,8 +107,8 @@ pub(super) fn catch_up(
     let tip = replay.tip.height;
     replay.bodies.retain(|_, (height, _)| *height > tip);
     let (tree, from_kept_tree) = replay.tree(kept)?;
-    let Replay { tip, counts, bodies, replayed, .. } = replay;
-    Ok(Replayed { tip, tree, counts, bodies, replayed, from_kept_tree })
+    let Replay { tip, runs, bodies, replayed, .. } = replay;
+    Ok(Replayed { tip, tree, runs, bodies, replayed, from_kept_tree })
 }
 
 /// The genesis state into an empty store.
@@ -123,7 +128,7 @@ fn begin(
     let ((table, key), start) = epoch_entry(Epoch::ZERO, Height::ZERO.next(), &genesis.validators);
     store.set(table, &key, start.as_deref())?;
     let applied = Applied { height: Height::ZERO, scan_from: journal.first(), index };
-    store.checkpoint(applied, &Counts::default())?;
+    store.checkpoint(applied, &Manifest::default())?;
     Ok(applied)
 }
 
@@ -151,6 +156,7 @@ impl Replay<'_> {
         }
         let record = commit.as_ref();
         self.batch.index(&Commit { record, position, block: &block }, self.level);
+        self.batch.applied.height = commit.height;
         self.tip = self.tip.after(&block.header, &record);
         self.replayed += 1;
         if self.batch.bytes >= REPLAY_BATCH_BYTES {
@@ -166,8 +172,7 @@ impl Replay<'_> {
     fn write(&mut self) -> Result<(), LedgerError> {
         let next = Batch::new(self.batch.applied, Tree::EMPTY, 0);
         let batch = std::mem::replace(&mut self.batch, next);
-        while !batch.write(self.store, &mut self.counts, &mut Cursor::Start, usize::MAX)? {}
-        Ok(())
+        write(self.store, &mut self.runs, &batch)
     }
 
     /// The tree over the store's state, whose root must be the one that the tip's certificate binds; and
@@ -230,31 +235,46 @@ fn stored<T: borsh::BorshDeserialize>(
     key: u64,
 ) -> Result<Option<T>, StoreError> {
     let key = key.to_be_bytes();
-    decoded(store.get(table, &key)?, table, &key)
+    decoded(store.get(table, &key)?, table.name(), &key)
 }
 
-/// Makes the indexes of a level anew from the journal's commits.
+/// A batch into the store, with what is to be merged meanwhile.
+fn write(store: &dyn Store, runs: &mut Writer, batch: &Batch) -> Result<(), LedgerError> {
+    if batch.heights == 0 {
+        return Ok(());
+    }
+    let mut at = Cursor::Start;
+    while !batch.write(store, runs, &mut at, REPLAY_SLICE_ENTRIES)? {
+        runs.work(store, REPLAY_SLICE_ENTRIES)?;
+    }
+    Ok(())
+}
+
+/// Makes the indexes that a level has beyond another from the journal's commits.
 pub(super) fn reindex(
     journal: &Journal,
     store: &dyn Store,
-    counts: &mut Counts,
+    runs: &mut Writer,
     tip: Height,
-    level: IndexLevel,
+    (indexed, level): (IndexLevel, IndexLevel),
 ) -> Result<(), LedgerError> {
     tracing::info!(%level, heights = tip.0, "making the indexes from the journal");
-    for table in [Table::Transactions, Table::History] {
-        store.clear_table(table)?;
-        counts.clear(table);
-    }
+    let batch = |height| {
+        let applied = Applied { height: Height(height), scan_from: journal.first(), index: level };
+        Batch::new(applied, Tree::EMPTY, 0)
+    };
+    let mut next = batch(0);
     for height in 1..=tip.0 {
         let place: Option<BlockPlace> = stored(store, Table::Blocks, height)?;
         let place = place.ok_or_else(|| damaged(Height(height), "the block is missing"))?;
         let record = read_commit(&journal.reader(), place.commit)?;
         let block = read_body(&journal.reader(), place.body)?;
         let commit = Commit { record: record.as_ref(), position: place.commit, block: &block };
-        for ((table, key), value) in level_entries(&commit, level) {
-            store.set(table, &key, value.as_deref())?;
-            counts.add(table, &key);
+        let entries = run_entries(&commit, level).into_iter();
+        next.enter(entries.filter(|((index, _), _)| !index.is_kept(indexed)));
+        next.applied.height = Height(height);
+        if next.bytes >= REPLAY_BATCH_BYTES || height == tip.0 {
+            write(store, runs, &std::mem::replace(&mut next, batch(height)))?;
         }
         if height.is_multiple_of(PROGRESS_HEIGHTS) {
             tracing::info!(height, of = tip.0, "making the indexes from the journal");

@@ -17,15 +17,19 @@ use super::history::{Before, History, Past};
 use super::journal;
 use super::options::{IndexLevel, LedgerOptions};
 use super::reader::{CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX, CommittedBlock};
+use super::runs::{Index, Manifest, Writer};
 use super::scrub::Scrub;
 use super::store::{Applied, Store, StoreError, Table};
-use super::tail::{Batch, IndexKey};
+use super::tail::{Batch, IndexKey, RunKey};
 use super::write_behind::Pen;
 use crate::ids::{BlockHash, ChainId, Epoch, Height, TransactionId};
 use crate::state::tree::{Digest, KeyHash, Pair, Tree};
 use crate::state::{StateError, StateKey, StateValue, Version};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+/// How often runs are read again because others took their place meanwhile.
+pub(super) const RUN_READS_MAX: usize = 64;
 
 /// What readers and the one writer share.
 pub(super) struct Shared {
@@ -48,8 +52,8 @@ pub(super) struct Shared {
     /// Leaves by their digests.
     pub(super) leaves: Mutex<Cache<Digest, Arc<[Pair]>>>,
     blocks: Mutex<VecDeque<Arc<CommittedBlock>>>,
-    /// Tables and first bytes of keys of which nothing is missing.
-    pub(super) whole: Mutex<BTreeSet<(Table, u8)>>,
+    /// The runs that are in the store.
+    manifest: RwLock<Arc<Manifest>>,
     failure: OnceLock<String>,
 }
 
@@ -62,6 +66,8 @@ pub(super) struct Inner {
     values: Cache<StateKey, Option<StateValue>>,
     /// Bytes committed to the journal since it was opened.
     pub(super) journal_bytes: u64,
+    /// Whether runs are to be merged or removed.
+    pub(super) merging: bool,
     pub(super) closing: bool,
 }
 
@@ -90,6 +96,7 @@ impl Shared {
     pub(super) fn new(
         chain: ChainId,
         store: Box<dyn Store>,
+        runs: Writer,
         journal: journal::Reader,
         tip: Tip,
         tree: Tree,
@@ -103,6 +110,7 @@ impl Shared {
             sealed: None,
             values: Cache::new(cache_bytes),
             journal_bytes: 0,
+            merging: runs.is_busy(),
             closing: false,
         };
         Self {
@@ -115,11 +123,11 @@ impl Shared {
             work: Condvar::new(),
             closes: Condvar::new(),
             scrub: Mutex::default(),
-            pen: Mutex::default(),
+            manifest: RwLock::new(Arc::clone(runs.manifest())),
+            pen: Mutex::new(Pen::new(runs)),
             tip: RwLock::new(tip),
             leaves: Mutex::new(Cache::new(cache_bytes)),
             blocks: Mutex::default(),
-            whole: Mutex::default(),
             failure: OnceLock::new(),
         }
     }
@@ -227,10 +235,66 @@ impl Shared {
 
     fn index<T: borsh::BorshDeserialize>(&self, table: Table, key: &[u8]) -> Result<Option<T>, LedgerError> {
         let bytes = self.indexed(&(table, key.to_vec()))?;
-        decoded(bytes, table, key).map_err(|error| {
+        self.decoded(bytes, table.name(), key)
+    }
+
+    fn decoded<T: borsh::BorshDeserialize>(
+        &self,
+        bytes: Option<Vec<u8>>,
+        index: &'static str,
+        key: &[u8],
+    ) -> Result<Option<T>, LedgerError> {
+        decoded(bytes, index, key).map_err(|error| {
             self.fail(&error.to_string());
             error.into()
         })
+    }
+
+    /// The runs that are in the store now. Who looks into the tail as well does that first.
+    fn manifest(&self) -> Arc<Manifest> {
+        Arc::clone(&self.manifest.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Shows readers which runs there are now.
+    pub(super) fn show_runs(&self, runs: &Arc<Manifest>) {
+        if !Arc::ptr_eq(&self.manifest(), runs) {
+            *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(runs);
+        }
+    }
+
+    /// Reads by the runs of now; again if what is missing was merged and removed meanwhile.
+    pub(super) fn read_runs<T>(
+        &self,
+        read: impl Fn(&Manifest) -> Result<T, StoreError>,
+    ) -> Result<T, LedgerError> {
+        let mut manifest = self.manifest();
+        for _ in 0..RUN_READS_MAX {
+            let error = match read(&manifest) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let now = self.manifest();
+            if Arc::ptr_eq(&manifest, &now) {
+                self.fail(&error.to_string());
+                return Err(error.into());
+            }
+            manifest = now;
+        }
+        Err(StoreError::Failed("runs are merged faster than they can be read".into()).into())
+    }
+
+    /// What an index whose entries are set once has at a key.
+    fn entered<T: borsh::BorshDeserialize>(
+        &self,
+        index: Index,
+        key: &[u8],
+    ) -> Result<Option<T>, LedgerError> {
+        let unwritten = self.inner().unwritten_entry(&(index, key.to_vec())).cloned();
+        let bytes = match unwritten {
+            Some(value) => Some(value),
+            None => self.read_runs(|runs| runs.get(self.store.as_ref(), index, key))?,
+        };
+        self.decoded(bytes, index.name(), key)
     }
 
     pub(super) fn block_place(&self, height: Height) -> Result<Option<BlockPlace>, LedgerError> {
@@ -241,11 +305,7 @@ impl Shared {
     }
 
     pub(super) fn block_height(&self, hash: BlockHash) -> Result<Option<Height>, LedgerError> {
-        let height = self.index(Table::Hashes, &hash.0)?;
-        if height.is_none() {
-            self.check_whole(Table::Hashes, &hash.0)?;
-        }
-        Ok(height)
+        self.entered(Index::Hashes, &hash.0)
     }
 
     pub(super) fn transaction_place(
@@ -253,11 +313,7 @@ impl Shared {
         id: TransactionId,
     ) -> Result<Option<TransactionPlace>, LedgerError> {
         self.needs(IndexLevel::Tx, "transactions by id")?;
-        let place = self.index(Table::Transactions, &id.0)?;
-        if place.is_none() {
-            self.check_whole(Table::Transactions, &id.0)?;
-        }
-        Ok(place)
+        self.entered(Index::Transactions, &id.0)
     }
 
     pub(super) fn epoch_start(&self, epoch: Epoch) -> Result<Option<EpochStart>, LedgerError> {
@@ -357,6 +413,10 @@ impl Inner {
 
     fn unwritten_index(&self, key: &IndexKey) -> Option<&Option<Vec<u8>>> {
         self.batches().rev().find_map(|batch| batch.indexed(key))
+    }
+
+    fn unwritten_entry(&self, key: &RunKey) -> Option<&Vec<u8>> {
+        self.batches().rev().find_map(|batch| batch.entered(key))
     }
 
     fn keep(&mut self, key: StateKey, value: Option<StateValue>) {

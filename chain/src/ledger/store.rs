@@ -3,13 +3,11 @@
 //! Two stores: sled in a folder, and memory for the simulator. Every value carries a checksum over its table,
 //! key and bytes, checked when it is read.
 
-mod counts;
 mod entries;
 mod memory;
 mod sled_store;
 mod tree_file;
 
-pub use counts::Counts;
 pub(super) use entries::{Entries, PAGE, behind};
 pub use memory::MemoryStore;
 pub use sled_store::SledStore;
@@ -17,6 +15,7 @@ pub use tree_file::TreeFile;
 
 use super::journal::Position;
 use super::options::IndexLevel;
+use super::runs::Manifest;
 use crate::ids::Height;
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -29,39 +28,21 @@ pub enum Table {
     Holdings,
     /// Height (big endian) → where the block is in the journal.
     Blocks,
-    /// Block hash → height.
-    Hashes,
-    /// Transaction id → height and index.
-    Transactions,
     /// Epoch (big endian) → its first height and its validators.
     Epochs,
-    /// Account, height, index in the block (big endian): an account's transactions.
-    History,
     /// Index, heights, first key → a page of a run.
     Runs,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 8] = [
-        Self::State,
-        Self::Holdings,
-        Self::Blocks,
-        Self::Hashes,
-        Self::Transactions,
-        Self::Epochs,
-        Self::History,
-        Self::Runs,
-    ];
+    pub(super) const ALL: [Self; 5] = [Self::State, Self::Holdings, Self::Blocks, Self::Epochs, Self::Runs];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::State => "state",
             Self::Holdings => "holdings",
             Self::Blocks => "blocks",
-            Self::Hashes => "hashes",
-            Self::Transactions => "transactions",
             Self::Epochs => "epochs",
-            Self::History => "history",
             Self::Runs => "runs",
         }
     }
@@ -123,17 +104,17 @@ pub trait Store: Send + Sync {
     /// When the store fails or a value is damaged.
     fn last(&self, table: Table, first: &[u8], last: &[u8], max: usize) -> Result<Vec<Pair>, StoreError>;
 
-    /// Makes everything so far durable, then `applied` itself and what was counted up to it.
+    /// Makes everything so far durable, then `applied` itself and which runs there are.
     ///
     /// # Errors
     /// When anything could not be synced: the caller must not rely on the store after a crash.
-    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError>;
+    fn checkpoint(&self, applied: Applied, manifest: &Manifest) -> Result<(), StoreError>;
 
     /// The last checkpoint; `None` in a new store, or where it can't be believed.
     fn applied(&self) -> Option<Applied>;
 
-    /// What had been counted at the last checkpoint.
-    fn counts(&self) -> Counts;
+    /// The runs that there were at the last checkpoint.
+    fn manifest(&self) -> Manifest;
 
     /// Keeps a tree, durably, in the place of the one before.
     ///
@@ -152,12 +133,6 @@ pub trait Store: Send + Sync {
 
     /// What was noted as damaged.
     fn damaged(&self) -> Option<String>;
-
-    /// Removes everything from a table.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn clear_table(&self, table: Table) -> Result<(), StoreError>;
 
     /// Removes everything, what [`Store::damaged`] and [`Store::saved_tree`] tell as well.
     ///

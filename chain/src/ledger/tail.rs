@@ -8,9 +8,10 @@
 //! A key that several blocks change is written once a batch. At most one batch is sealed: what comes
 //! meanwhile goes into the active one, and commits wait when that is full.
 
-use super::apply::{Commit, index_entries, state_entry};
+use super::apply::{Commit, index_entries, run_entries, state_entry};
 use super::options::IndexLevel;
-use super::store::{Applied, Counts, Store, StoreError, Table};
+use super::runs::{Index, Writer};
+use super::store::{Applied, Store, StoreError, Table};
 use crate::state::tree::{KeyHash, Tree};
 use crate::state::{StateKey, StateValue};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ const INDEX_BYTES: usize = 160;
 
 /// A key of the index tables.
 pub(super) type IndexKey = (Table, Vec<u8>);
+/// A key of the indexes whose entries are set once.
+pub(super) type RunKey = (Index, Vec<u8>);
 
 /// What consecutive commits write, by absolute value.
 pub(super) struct Batch {
@@ -38,6 +41,7 @@ pub(super) struct Batch {
     pub(super) bytes: usize,
     state: BTreeMap<KeyHash, (Arc<StateKey>, Option<StateValue>)>,
     index: BTreeMap<IndexKey, Option<Vec<u8>>>,
+    runs: BTreeMap<RunKey, Vec<u8>>,
 }
 
 /// Where the writing of a batch has come to.
@@ -47,12 +51,13 @@ pub(super) enum Cursor {
     Start,
     State(KeyHash),
     Index(IndexKey),
+    Run(RunKey),
 }
 
 impl Batch {
     pub(super) fn new(applied: Applied, tree: Tree, journal_bytes: u64) -> Self {
-        let (state, index) = (BTreeMap::new(), BTreeMap::new());
-        Self { applied, tree, journal_bytes, heights: 0, bytes: 0, state, index }
+        let (state, index, runs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { applied, tree, journal_bytes, heights: 0, bytes: 0, state, index, runs }
     }
 
     /// Adds a state entry with what its value takes.
@@ -65,11 +70,20 @@ impl Batch {
 
     /// Adds what a commit's indexes say.
     pub(super) fn index(&mut self, commit: &Commit<'_>, level: IndexLevel) {
-        for (key, value) in index_entries(commit, level) {
+        for (key, value) in index_entries(commit) {
             let bytes = key.1.len() + value.as_ref().map_or(0, Vec::len);
             if self.index.insert(key, value).is_none() {
                 self.bytes += INDEX_BYTES + bytes;
             }
+        }
+        self.enter(run_entries(commit, level));
+    }
+
+    /// Adds what the block of one height is entered as.
+    pub(super) fn enter(&mut self, entries: impl IntoIterator<Item = (RunKey, Vec<u8>)>) {
+        for (key, value) in entries {
+            self.bytes += INDEX_BYTES + key.1.len() + value.len();
+            self.runs.insert(key, value);
         }
         self.heights += 1;
     }
@@ -98,16 +112,31 @@ impl Batch {
         self.index.range(first.clone()..=last.clone())
     }
 
-    /// Writes the next entries, at most `max`, and counts them; whether that was the last one.
+    pub(super) fn entered(&self, key: &RunKey) -> Option<&Vec<u8>> {
+        self.runs.get(key)
+    }
+
+    /// The keys of an index from `first` to `last`, both included.
+    pub(super) fn entered_range(
+        &self,
+        index: Index,
+        first: &[u8],
+        last: &[u8],
+    ) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let range = (index, first.to_vec())..=(index, last.to_vec());
+        self.runs.range(range).map(|((_, key), _)| key.as_slice())
+    }
+
+    /// Writes the next entries, at most `max`; whether that was the last one, and the batch's runs are complete.
     pub(super) fn write(
         &self,
         store: &dyn Store,
-        counts: &mut Counts,
+        runs: &mut Writer,
         at: &mut Cursor,
         max: usize,
     ) -> Result<bool, StoreError> {
         let mut left = max;
-        if !matches!(at, Cursor::Index(_)) {
+        if matches!(at, Cursor::Start | Cursor::State(_)) {
             let from = match at {
                 Cursor::State(hash) => Bound::Excluded(*hash),
                 _ => Bound::Unbounded,
@@ -119,17 +148,43 @@ impl Batch {
                 left -= 1;
             }
         }
+        if !matches!(at, Cursor::Run(_)) {
+            let from = match at {
+                Cursor::Index(key) => Bound::Excluded(key.clone()),
+                _ => Bound::Unbounded,
+            };
+            for (key, value) in self.index.range((from, Bound::Unbounded)).take(left) {
+                store.set(key.0, &key.1, value.as_deref())?;
+                *at = Cursor::Index(key.clone());
+                left -= 1;
+            }
+        }
+        self.write_runs(store, runs, at, left)
+    }
+
+    fn write_runs(
+        &self,
+        store: &dyn Store,
+        runs: &mut Writer,
+        at: &mut Cursor,
+        max: usize,
+    ) -> Result<bool, StoreError> {
         let from = match at {
-            Cursor::Index(key) => Bound::Excluded(key.clone()),
+            Cursor::Run(key) => Bound::Excluded(key.clone()),
             _ => Bound::Unbounded,
         };
-        let mut rest = self.index.range((from, Bound::Unbounded));
-        while left > 0 {
-            let Some((key, value)) = rest.next() else { return Ok(true) };
-            store.set(key.0, &key.1, value.as_deref())?;
-            counts.add(key.0, &key.1);
-            *at = Cursor::Index(key.clone());
-            left -= 1;
+        let mut rest = self.runs.range((from, Bound::Unbounded));
+        let mut last = None;
+        for _ in 0..max {
+            let Some((key, value)) = rest.next() else {
+                runs.seal(store, self.applied.index, self.applied.height)?;
+                return Ok(true);
+            };
+            runs.push(store, self.applied.height, key.0, &key.1, value)?;
+            last = Some(key);
+        }
+        if let Some(key) = last {
+            *at = Cursor::Run(key.clone());
         }
         Ok(false)
     }

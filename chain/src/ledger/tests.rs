@@ -116,6 +116,20 @@ fn with(disk: &MemDisk, store: &MemoryStore, options: LedgerOptions) -> Result<O
     options.open_with(disk, folder, Box::new(store.clone()), &genesis())
 }
 
+/// The keys of an index's pages.
+fn pages(store: &MemoryStore, index: Index) -> Vec<Vec<u8>> {
+    let mut keys = store.keys(Table::Runs);
+    keys.retain(|key| key[0] == index as u8);
+    keys
+}
+
+/// The key of the page in which an index has a key, where it has one run.
+fn page_of(store: &MemoryStore, index: Index, key: &[u8]) -> Vec<u8> {
+    let pages = pages(store, index);
+    let page = [&pages[0], key].concat();
+    pages.into_iter().rev().find(|one| *one <= page).unwrap()
+}
+
 /// Everything that two ledgers of one chain must agree on.
 fn summary(opened: &Opened) -> (Tip, Vec<CommittedBlock>, Vec<Option<AccountRecord>>) {
     let reader = &opened.reader;

@@ -2,8 +2,9 @@
 
 use super::Ledger;
 use super::error::LedgerError;
-use super::shared::{Inner, Shared};
-use super::store::{Counts, StoreError, TreeFile};
+use super::runs::Writer;
+use super::shared::{Inner, Shared, lock};
+use super::store::{StoreError, TreeFile};
 use super::tail::{Batch, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -25,16 +26,30 @@ const TREE_FILE_BYTES: u64 = 1024 * 1024;
 /// Bytes of a key in the tree's file, about: 33 a leaf, and leaves are a third full.
 const TREE_KEY_BYTES: u64 = 4;
 
+/// What the thread does next.
+enum Work {
+    /// A slice of a batch.
+    Write,
+    /// A slice of merges, while the next batch still grows.
+    Merge,
+}
+
 /// Who holds it writes into the store.
 #[derive(Debug, Default)]
 pub(super) struct Pen {
     at: Cursor,
-    /// Entries that the store must have.
-    pub(super) counts: Counts,
+    runs: Writer,
     /// Height and journal bytes of the last checkpoint.
     checkpointed: (u64, u64),
     /// Journal bytes at the last tree that was written.
     tree_at: Option<u64>,
+}
+
+impl Pen {
+    /// Of who goes on with these runs.
+    pub(super) fn new(runs: Writer) -> Self {
+        Self { runs, ..Self::default() }
+    }
 }
 
 impl Inner {
@@ -54,21 +69,22 @@ impl Inner {
 }
 
 impl Shared {
-    /// Writes at most `max` entries of what the store lacks; whether there is more.
+    /// Writes at most `max` entries of what the store lacks, and merges runs meanwhile; whether there is more.
     pub(super) fn write_slice(&self, max: usize) -> Result<bool, LedgerError> {
         self.check()?;
         let mut pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
         let batch = {
             let mut inner = self.inner();
             inner.seal();
-            let Some(batch) = &inner.sealed else { return Ok(false) };
-            Arc::clone(batch)
+            inner.sealed.clone()
         };
+        let Some(batch) = batch else { return self.merge(&mut pen, max) };
         let written = guarded::<_, StoreError>(|| {
-            let Pen { at, counts, .. } = &mut *pen;
-            batch.write(self.store.as_ref(), counts, at, max)
+            let Pen { at, runs, .. } = &mut *pen;
+            batch.write(self.store.as_ref(), runs, at, max)
         });
         let done = written.inspect_err(|error| self.fail(&error.to_string()))?;
+        let merges = self.merge(&mut pen, max)?;
         if !done {
             return Ok(true);
         }
@@ -76,7 +92,7 @@ impl Shared {
         let more = {
             let mut inner = self.inner();
             inner.sealed = None;
-            inner.active.is_some()
+            merges || inner.active.is_some()
         };
         self.room.notify_all();
         let (height, bytes) = pen.checkpointed;
@@ -88,6 +104,17 @@ impl Shared {
         Ok(more)
     }
 
+    /// Merges runs by at most `max` entries each, and shows readers the runs that there are now; whether there is more
+    /// to merge or remove.
+    fn merge(&self, pen: &mut Pen, max: usize) -> Result<bool, LedgerError> {
+        let merged = guarded::<_, StoreError>(|| pen.runs.work(self.store.as_ref(), max));
+        merged.inspect_err(|error| self.fail(&error.to_string()))?;
+        self.show_runs(pen.runs.manifest());
+        let busy = pen.runs.is_busy();
+        self.inner().merging = busy;
+        Ok(busy)
+    }
+
     /// The store is durable up to a batch that is in it.
     fn checkpoint_at(&self, pen: &mut Pen, batch: &Batch) -> Result<(), LedgerError> {
         let bytes = batch.tree.len().saturating_mul(TREE_KEY_BYTES);
@@ -95,10 +122,11 @@ impl Shared {
         let tree = (bytes <= since.max(TREE_FILE_BYTES))
             .then_some(TreeFile { applied: batch.applied, tree: batch.tree.clone() });
         let save = || {
-            self.store.checkpoint(batch.applied, &pen.counts)?;
+            self.store.checkpoint(batch.applied, pen.runs.manifest())?;
             tree.as_ref().map_or(Ok(()), |tree| self.store.save_tree(tree))
         };
         guarded::<_, StoreError>(save).inspect_err(|error| self.fail(&error.to_string()))?;
+        pen.runs.noted();
         pen.checkpointed = (batch.applied.height.0, batch.journal_bytes);
         if tree.is_some() {
             pen.tree_at = Some(batch.journal_bytes);
@@ -108,7 +136,9 @@ impl Shared {
 
     /// Writes everything and makes it durable; `current` stands for a tail without commits.
     fn checkpoint(&self, current: Batch) -> Result<(), LedgerError> {
-        while self.write_slice(SLICE_ENTRIES)? {}
+        while self.inner().batches().next().is_some() {
+            self.write_slice(SLICE_ENTRIES)?;
+        }
         self.checkpoint_at(&mut self.pen.lock().unwrap_or_else(PoisonError::into_inner), &current)
     }
 
@@ -134,27 +164,34 @@ impl Shared {
         }
     }
 
-    /// Waits for something to write; `false` when the ledger closes.
-    fn wait_for_work(&self) -> bool {
+    /// Waits for something to do; `None` when the ledger closes.
+    fn wait_for_work(&self) -> Option<Work> {
         let mut inner = self.inner();
         while !inner.closing && self.failure().is_none() {
             if inner.sealed.is_some() || inner.is_full(self) {
-                return true;
+                return Some(Work::Write);
+            }
+            if inner.merging {
+                return Some(Work::Merge);
             }
             let (next, waited) =
                 self.work.wait_timeout(inner, LINGER).unwrap_or_else(PoisonError::into_inner);
             inner = next;
             if waited.timed_out() && inner.active.is_some() && !inner.closing {
-                return true;
+                return Some(Work::Write);
             }
         }
-        false
+        None
     }
 
     fn write_behind(&self) {
-        while self.wait_for_work() {
+        while let Some(work) = self.wait_for_work() {
+            let done = match work {
+                Work::Write => self.write_slice(SLICE_ENTRIES),
+                Work::Merge => self.merge(&mut lock(&self.pen), SLICE_ENTRIES),
+            };
             // What it failed at is remembered, and stops the ledger.
-            let Ok(_) = self.write_slice(SLICE_ENTRIES) else { return };
+            let Ok(_) = done else { return };
             if !self.inner().is_full(self) {
                 std::thread::sleep(PAUSE);
             }

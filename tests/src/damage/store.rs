@@ -3,7 +3,7 @@
 use super::note::Note;
 use crate::sim::Random;
 use quorate_chain::ledger::journal::{MemDisk, PowerLoss};
-use quorate_chain::ledger::{Applied, Counts, Store, StoreError, Table, TreeFile};
+use quorate_chain::ledger::{Applied, Manifest, Store, StoreError, Table, TreeFile};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ struct State {
     durable: Entries,
     /// Everything since the last checkpoint, in order.
     unsynced: Vec<(Key, Option<Vec<u8>>)>,
-    applied: Note<(Applied, Counts)>,
+    applied: Note<(Applied, Manifest)>,
     /// A [`TreeFile`]'s bytes.
     tree: Note<Vec<u8>>,
     damaged: Note<String>,
@@ -120,7 +120,7 @@ impl Store for FragileStore {
         Ok(range.take(max).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
 
-    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError> {
+    fn checkpoint(&self, applied: Applied, manifest: &Manifest) -> Result<(), StoreError> {
         // The power may go before everything is durable, and before the note of that is.
         self.operate()?;
         let mut state = self.state();
@@ -129,15 +129,15 @@ impl Store for FragileStore {
             state.durable = state.now.clone();
         }
         drop(state);
-        self.note(|state| &mut state.applied, Some((applied, counts.clone())))
+        self.note(|state| &mut state.applied, Some((applied, manifest.clone())))
     }
 
     fn applied(&self) -> Option<Applied> {
         self.state().applied.read().map(|(applied, _)| applied)
     }
 
-    fn counts(&self) -> Counts {
-        self.state().applied.read().map(|(_, counts)| counts).unwrap_or_default()
+    fn manifest(&self) -> Manifest {
+        self.state().applied.read().map(|(_, manifest)| manifest).unwrap_or_default()
     }
 
     fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError> {
@@ -156,13 +156,6 @@ impl Store for FragileStore {
 
     fn damaged(&self) -> Option<String> {
         self.state().damaged.read()
-    }
-
-    fn clear_table(&self, table: Table) -> Result<(), StoreError> {
-        let state = self.state();
-        let keys: Vec<Key> = state.now.keys().filter(|(of, _)| *of == table).cloned().collect();
-        drop(state);
-        keys.into_iter().try_for_each(|(table, key)| self.set(table, &key, None))
     }
 
     fn clear(&self) -> Result<(), StoreError> {

@@ -58,7 +58,7 @@ impl Run {
 
     /// A page of it that should be there is not.
     pub(super) fn lost(&self, key: &[u8]) -> StoreError {
-        StoreError::Failed(format!("the page of {self} at {} is missing", hex::encode(key)))
+        StoreError::Failed(format!("a page of {self} is missing: {}", hex::encode(key)))
     }
 }
 

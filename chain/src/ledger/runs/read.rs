@@ -79,6 +79,22 @@ impl Manifest {
         Ok(None)
     }
 
+    /// The index and the number of entries of a stored page; `None` for a page of another run.
+    ///
+    /// # Errors
+    /// When these are not a page's bytes.
+    pub(in crate::ledger) fn entries_of(
+        &self,
+        key: &[u8],
+        bytes: &[u8],
+    ) -> Result<Option<(Index, u64)>, StoreError> {
+        let Some((run, first_key)) = Run::named(key).filter(|(run, _)| self.has(run)) else {
+            return Ok(None);
+        };
+        let page = run.decode(first_key, bytes.to_vec())?;
+        Ok(Some((run.index, page.len() as u64)))
+    }
+
     /// The last keys of an account in [`Index::History`] from `first` to `last`, both included, descending, at most
     /// `max`. An account's keys ascend by heights as runs do.
     ///

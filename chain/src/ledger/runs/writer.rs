@@ -12,14 +12,16 @@ use std::sync::Arc;
 
 /// Makes a run of each batch, merges runs, and removes those that were merged.
 ///
-/// A merged run stays until a checkpoint no longer names it: a crash before needs it.
+/// A merged run that the last checkpoint names stays until the next one: a crash before needs it.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Writer {
     manifest: Arc<Manifest>,
+    /// The manifest of the last checkpoint.
+    noted: Arc<Manifest>,
     /// Runs of the batch that is written.
     builds: Vec<Build>,
     merges: Vec<Merge>,
-    /// Runs that only the manifest of the last checkpoint names, if any.
+    /// Runs that only the manifest of the last checkpoint names.
     replaced: Vec<Run>,
     /// Runs that nothing names any more.
     unused: Vec<Run>,
@@ -37,8 +39,9 @@ impl Writer {
         level: IndexLevel,
     ) -> Result<Self, StoreError> {
         remove_others(store, &manifest)?;
+        let noted = Arc::new(manifest.clone());
         let replaced = manifest.lower(level);
-        let mut writer = Self { manifest: Arc::new(manifest), replaced, ..Self::default() };
+        let mut writer = Self { manifest: Arc::new(manifest), noted, replaced, ..Self::default() };
         writer.begin_merges(store)?;
         Ok(writer)
     }
@@ -129,7 +132,9 @@ impl Writer {
         let Some(run) = self.merges[at].step(store, max)? else { return Ok(false) };
         let inputs = self.merges.swap_remove(at).inputs();
         Arc::make_mut(&mut self.manifest).merged(&inputs, run);
-        self.replaced.extend(inputs);
+        for input in inputs {
+            if self.noted.has(&input) { self.replaced.push(input) } else { self.unused.push(input) }
+        }
         Ok(true)
     }
 
@@ -138,8 +143,8 @@ impl Writer {
         !self.merges.is_empty() || !self.unused.is_empty()
     }
 
-    /// Goes on with every merge by at most `max` entries, and removes about as many that nothing names any more. With
-    /// as many as a batch writes at a time, merges keep pace with batches: an entry is merged once a level.
+    /// Goes on with every merge by at most `max` entries, and removes about as many of every run that nothing names
+    /// any more. With as many as a batch writes at a time both keep pace with batches: an entry is merged once a level.
     ///
     /// # Errors
     /// When the store fails, is damaged or lacks a page.
@@ -151,15 +156,19 @@ impl Writer {
         if done {
             self.begin_merges(store)?;
         }
-        let Some(run) = self.unused.last() else { return Ok(()) };
-        if remove(store, run, max.div_ceil(run.index.page_entries()))? {
-            self.unused.pop();
+        let mut unused = Vec::new();
+        for run in std::mem::take(&mut self.unused) {
+            if !remove(store, &run, max.div_ceil(run.index.page_entries()))? {
+                unused.push(run);
+            }
         }
+        self.unused = unused;
         Ok(())
     }
 
     /// The manifest is noted durably: what only the one before named may go.
     pub(in crate::ledger) fn noted(&mut self) {
+        self.noted = Arc::clone(&self.manifest);
         self.unused.append(&mut self.replaced);
     }
 }

@@ -1,6 +1,7 @@
 //! A store in memory that can lose what was not checkpointed.
 
-use super::{Applied, Counts, Pair, Store, StoreError, Table, TreeFile, open, seal};
+use super::{Applied, Pair, Store, StoreError, Table, TreeFile, open, seal};
+use crate::ledger::runs::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,7 @@ type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
 struct Image {
     tables: Tables,
     applied: Option<Applied>,
-    counts: Counts,
+    manifest: Manifest,
     /// As a [`TreeFile`]'s bytes.
     tree: Option<Vec<u8>>,
     damaged: Option<String>,
@@ -130,16 +131,16 @@ impl Store for MemoryStore {
             .collect()
     }
 
-    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError> {
+    fn checkpoint(&self, applied: Applied, manifest: &Manifest) -> Result<(), StoreError> {
         let mut state = self.state();
         state.durable = state.now.tables.clone();
         state.now.applied = Some(applied);
-        state.now.counts = counts.clone();
+        state.now.manifest = manifest.clone();
         Ok(())
     }
 
-    fn counts(&self) -> Counts {
-        self.state().now.counts.clone()
+    fn manifest(&self) -> Manifest {
+        self.state().now.manifest.clone()
     }
 
     fn applied(&self) -> Option<Applied> {
@@ -164,11 +165,6 @@ impl Store for MemoryStore {
 
     fn damaged(&self) -> Option<String> {
         self.state().now.damaged.clone()
-    }
-
-    fn clear_table(&self, table: Table) -> Result<(), StoreError> {
-        self.state().now.tables.remove(&table);
-        Ok(())
     }
 
     fn clear(&self) -> Result<(), StoreError> {

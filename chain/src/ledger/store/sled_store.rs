@@ -5,7 +5,8 @@
 //! applied height written; a left-over `snap.*.generating` makes every later `open` fail, so it is removed;
 //! what does not open is moved aside by the caller and made again from the journal.
 
-use super::{Applied, Counts, Pair, Store, StoreError, Table, TreeFile, open, seal};
+use super::{Applied, Pair, Store, StoreError, Table, TreeFile, open, seal};
+use crate::ledger::runs::Manifest;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -29,7 +30,7 @@ pub struct SledStore {
     database: sled::Db,
     tables: BTreeMap<Table, sled::Tree>,
     /// What the last checkpoint noted.
-    noted: Mutex<Option<(Applied, Counts)>>,
+    noted: Mutex<Option<(Applied, Manifest)>>,
 }
 
 fn failed(error: impl std::fmt::Display) -> StoreError {
@@ -98,7 +99,7 @@ impl SledStore {
         self.tables.get(&table).ok_or_else(|| failed("no such table"))
     }
 
-    fn noted(&self) -> MutexGuard<'_, Option<(Applied, Counts)>> {
+    fn noted(&self) -> MutexGuard<'_, Option<(Applied, Manifest)>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -145,11 +146,11 @@ impl Store for SledStore {
         guarded(|| pairs().collect())
     }
 
-    fn checkpoint(&self, applied: Applied, counts: &Counts) -> Result<(), StoreError> {
+    fn checkpoint(&self, applied: Applied, manifest: &Manifest) -> Result<(), StoreError> {
         guarded(|| self.database.flush().map_err(failed))?;
         sync_folder(&self.folder.join("sled")).map_err(failed)?;
-        write_applied(&self.folder, applied, counts).map_err(failed)?;
-        *self.noted() = Some((applied, counts.clone()));
+        write_applied(&self.folder, applied, manifest).map_err(failed)?;
+        *self.noted() = Some((applied, manifest.clone()));
         Ok(())
     }
 
@@ -157,8 +158,8 @@ impl Store for SledStore {
         self.noted().as_ref().map(|(applied, _)| *applied)
     }
 
-    fn counts(&self) -> Counts {
-        self.noted().as_ref().map(|(_, counts)| counts.clone()).unwrap_or_default()
+    fn manifest(&self) -> Manifest {
+        self.noted().as_ref().map(|(_, manifest)| manifest.clone()).unwrap_or_default()
     }
 
     fn save_tree(&self, tree: &TreeFile) -> Result<(), StoreError> {
@@ -182,10 +183,6 @@ impl Store for SledStore {
         // A note that can't be read is a note too.
         let _ = file.take(DAMAGED_BYTES_MAX as u64).read_to_end(&mut note);
         Some(String::from_utf8_lossy(&note).into_owned())
-    }
-
-    fn clear_table(&self, table: Table) -> Result<(), StoreError> {
-        self.table(table)?.clear().map_err(failed)
     }
 
     fn clear(&self) -> Result<(), StoreError> {
@@ -235,8 +232,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_applied(folder: &Path, applied: Applied, counts: &Counts) -> io::Result<()> {
-    let body = crate::codec::encode(&(applied, counts));
+fn write_applied(folder: &Path, applied: Applied, manifest: &Manifest) -> io::Result<()> {
+    let body = crate::codec::encode(&(applied, manifest));
     let bytes = [&body[..], blake3::hash(&body).as_bytes()].concat();
     replace(folder, "applied", |mut file| file.write_all(&bytes))
 }
@@ -252,7 +249,7 @@ fn replace(folder: &Path, name: &str, write: impl FnOnce(&File) -> io::Result<()
 }
 
 /// What can't be read is as good as not there: the store is then made again.
-fn read_applied(folder: &Path) -> Option<(Applied, Counts)> {
+fn read_applied(folder: &Path) -> Option<(Applied, Manifest)> {
     let bytes = fs::read(folder.join("applied")).ok()?;
     let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if blake3::hash(body).as_bytes() != sum {

@@ -113,11 +113,18 @@ fn a_scrub_comes_to_its_end_beside_commits_and_says_how_far_it_is() {
 #[test]
 fn a_scrub_finds_damage_wherever_it_is() {
     type Harm = fn(&MemDisk, &MemoryStore);
-    let harms: [(Harm, bool); 6] = [
+    let harms: [(Harm, bool); 7] = [
         (|_, store| assert!(store.damage(Table::State, &StateKey::Parameters.hash().0, |b| b[3] ^= 1)), true),
         (|_, store| store.set(Table::State, &StateKey::Account(id(9)).hash().0, None).unwrap(), true),
         (|_, store| assert!(store.damage(Table::Blocks, &7u64.to_be_bytes(), |b| b[3] ^= 1)), true),
-        (|_, store| store.set(Table::Transactions, &transfer(2, 3, 7).id().0, None).unwrap(), true),
+        (
+            |_, store| {
+                let page = page_of(store, Index::Transactions, &transfer(2, 3, 7).id().0);
+                store.set(Table::Runs, &page, None).unwrap();
+            },
+            true,
+        ),
+        (|_, store| assert!(store.damage(Table::Runs, &pages(store, Index::Hashes)[0], |b| b[3] ^= 1)), true),
         (|_, store| store.set(Table::Blocks, &3u64.to_be_bytes(), None).unwrap(), true),
         (
             |disk, _| {
@@ -263,19 +270,20 @@ fn what_a_store_lost_is_never_not_found() {
     opened.ledger.checkpoint().unwrap();
     let hash = at(5, &opened);
     drop(opened);
-    let history = apply::history_key(id(1), Height(5), 0);
+    let page = |index, key: &[u8]| page_of(&store, index, key);
+    let hash = page(Index::Hashes, &hash.0);
+    let transaction = page(Index::Transactions, &transfer(2, 4, 8).id().0);
+    let history = page(Index::History, &apply::history_key(id(1), Height(80), 0));
     let losses: [(Table, &[u8], Read); 6] = [
         (Table::State, &StateKey::Account(id(9)).hash().0, |o| o.reader.account(id(9)).map(drop)),
         (Table::Blocks, &5u64.to_be_bytes(), |o| o.reader.block(Height(5)).map(drop)),
         (Table::Epochs, &0u64.to_be_bytes(), |o| o.reader.validators_at(Height(1)).map(drop)),
-        (Table::Hashes, &hash.0, |o| {
+        (Table::Runs, &hash, |o| {
             let hash = o.reader.block(Height(5))?.map(|block| block.block.hash());
             hash.map_or(Ok(()), |hash| o.reader.block_by_hash(hash).map(drop))
         }),
-        (Table::Transactions, &transfer(2, 4, 8).id().0, |o| {
-            o.reader.transaction(transfer(2, 4, 8).id()).map(drop)
-        }),
-        (Table::History, &history, |o| o.reader.history(id(1), None, 3).map(drop)),
+        (Table::Runs, &transaction, |o| o.reader.transaction(transfer(2, 4, 8).id()).map(drop)),
+        (Table::Runs, &history, |o| o.reader.history(id(1), None, 3).map(drop)),
     ];
     for (table, key, read) in losses {
         read(&memory(&disk, &store).unwrap()).unwrap();
@@ -340,9 +348,9 @@ fn an_older_value_is_not_taken_for_the_state() {
     assert!(memory(&disk, &store).unwrap().report.rebuilt.is_some());
 }
 
-/// What is counted fits what is there, wherever the writer was, whatever is indexed.
+/// No page is missing, wherever the writer was, whatever is indexed.
 #[test]
-fn counts_fit_after_every_crash_and_change_of_the_index() {
+fn runs_are_whole_after_every_crash_and_change_of_the_index() {
     use IndexLevel::{Full, None, Tx};
     for seed in 0..40u64 {
         let (disk, store) = (MemDisk::new(seed), MemoryStore::default());

@@ -232,11 +232,13 @@ fn the_level_decides_what_is_indexed_and_can_be_changed() {
     );
     assert_eq!(reader.history(id(200), None, 3).unwrap(), []);
     drop(opened);
-    drop(open(IndexLevel::Tx));
-    assert!(store.keys(Table::History).is_empty());
-    assert!(!store.keys(Table::Transactions).is_empty());
-    drop(open(IndexLevel::None));
-    assert!(store.keys(Table::Transactions).is_empty());
+    let indexes = |level| {
+        let opened = open(level);
+        while opened.ledger.write_behind(100).unwrap() {}
+        Index::ALL.map(|index| !pages(&store, index).is_empty())
+    };
+    assert_eq!(indexes(IndexLevel::Tx), [true, true, false]);
+    assert_eq!(indexes(IndexLevel::None), [true, false, false]);
     assert_eq!(open(IndexLevel::Full).reader.history(id(1), None, 50).unwrap(), places(1, 12));
 }
 
@@ -244,12 +246,67 @@ fn the_level_decides_what_is_indexed_and_can_be_changed() {
 fn a_page_of_history_has_an_end() {
     let (disk, store) = (MemDisk::new(60), MemoryStore::default());
     let opened = memory(&disk, &store).unwrap();
-    for height in 0..=HISTORY_PAGE_MAX as u64 {
+    let last = Height(HISTORY_PAGE_MAX as u64 + 1);
+    let applied = Applied { height: last, ..opened.ledger.applied() };
+    let mut batch = tail::Batch::new(applied, opened.ledger.version.tree().clone(), 0);
+    for height in 1..=last.0 {
         let key = apply::history_key(id(1), Height(height), 0);
-        store.set(Table::History, &key, Some(&[])).unwrap();
-        shared::lock(&opened.ledger.shared.pen).counts.add(Table::History, &key);
+        batch.enter([((Index::History, key), Vec::new())]);
     }
-    assert_eq!(opened.reader.history(id(1), None, usize::MAX).unwrap().len(), HISTORY_PAGE_MAX);
+    opened.ledger.shared.inner().active = Some(batch);
+    for _ in ["in the tail", "in a run"] {
+        assert_eq!(opened.reader.history(id(1), None, usize::MAX).unwrap().len(), HISTORY_PAGE_MAX);
+        while opened.ledger.write_behind(100).unwrap() {}
+    }
+}
+
+/// A reader looks by the runs of a moment, and what they were merged into has taken their place.
+#[test]
+fn who_reads_while_runs_are_merged_finds_everything() {
+    let (disk, store) = (MemDisk::new(67), MemoryStore::default());
+    let mut opened = memory(&disk, &store).unwrap();
+    let written = |opened: &mut Opened, height| {
+        committed_to(&mut opened.ledger, height);
+        while opened.ledger.write_behind(100).unwrap() {}
+    };
+    (1..8).for_each(|height| written(&mut opened, height));
+    opened.ledger.checkpoint().unwrap();
+    let shared = Arc::clone(&opened.ledger.shared);
+    let (key, mut reads) = (transfer(1, 3, 2).id().0, 0);
+    let old = pages(&store, Index::Transactions);
+    let opened = std::cell::RefCell::new(opened);
+    let reads = std::cell::RefCell::new(&mut reads);
+    let found = shared.read_runs(|runs| {
+        **reads.borrow_mut() += 1;
+        let mut opened = opened.borrow_mut();
+        if opened.ledger.tip().height < Height(9) {
+            (8..10).for_each(|height| written(&mut opened, height));
+            opened.ledger.checkpoint().unwrap();
+            while opened.ledger.write_behind(100).unwrap() {}
+            let new = pages(&store, Index::Transactions);
+            assert!(old.iter().all(|page| !new.contains(page)), "all of it was merged and removed");
+        }
+        runs.get(&store, Index::Transactions, &key)
+    });
+    assert!(found.unwrap().is_some());
+    assert_eq!(**reads.borrow(), 2);
+    assert_eq!(shared.failure(), None);
+}
+
+#[test]
+fn runs_are_read_again_a_bounded_number_of_times() {
+    let opened = memory(&MemDisk::new(68), &MemoryStore::default()).unwrap();
+    let (shared, reads) = (&opened.ledger.shared, std::cell::Cell::new(0));
+    let gone = |_: &Manifest| {
+        reads.set(reads.get() + 1);
+        shared.show_runs(&Arc::new(Manifest::default()));
+        Err::<(), _>(StoreError::Failed("gone".into()))
+    };
+    let error = shared.read_runs(gone).unwrap_err();
+    assert!(error.to_string().contains("faster"), "{error}");
+    assert_eq!((reads.get(), shared.failure()), (shared::RUN_READS_MAX, None));
+    let lost = |_: &Manifest| Err::<(), _>(StoreError::Failed("lost".into()));
+    assert!(shared.read_runs(lost).is_err() && shared.failure().is_some());
 }
 
 /// The real threads over a real folder: readers at the tip and below see one height each, whatever the writer

@@ -181,7 +181,7 @@ fn what_certificates_and_roots_do_not_prove_is_found() {
 #[test]
 fn whatever_is_wrong_in_the_store_is_found() {
     type Change = fn(&MemoryStore);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
         ("state", |store| {
             let keys = store.keys(Table::State);
             for key in [&keys[0], &keys[7], &keys[keys.len() - 1]] {
@@ -207,17 +207,24 @@ fn whatever_is_wrong_in_the_store_is_found() {
         ("blocks leads elsewhere", |store| {
             store.set(Table::Blocks, &3u64.to_be_bytes(), None).unwrap();
         }),
-        ("hashes leads elsewhere", |store| {
-            let key = store.keys(Table::Hashes)[0].clone();
-            store.set(Table::Hashes, &key, Some(&encode(&Height(1_000)))).unwrap();
+        ("hashes of heights 1 to 8 leads elsewhere", |store| {
+            let page = &pages(store, Index::Hashes)[0];
+            let mut bytes = store.get(Table::Runs, page).unwrap().unwrap();
+            *bytes.last_mut().unwrap() = 1;
+            store.set(Table::Runs, page, Some(&bytes)).unwrap();
         }),
-        ("transactions", |store| {
-            let key = store.keys(Table::Transactions)[4].clone();
-            assert!(store.damage(Table::Transactions, &key, |bytes| bytes[0] ^= 1));
+        ("the value at runs", |store| {
+            let page = &pages(store, Index::Transactions)[0];
+            assert!(store.damage(Table::Runs, page, |bytes| bytes[40] ^= 1));
         }),
-        ("transactions has", |store| {
-            let place = store.get(Table::Transactions, &store.keys(Table::Transactions)[0]).unwrap();
-            store.set(Table::Transactions, &[5; 32], place.as_deref()).unwrap();
+        ("transactions of heights 1 to 8 has 25 entries, not 24", |store| {
+            let page = &pages(store, Index::Transactions)[0];
+            let mut bytes = store.get(Table::Runs, page).unwrap().unwrap();
+            bytes.extend([0xff; 44]);
+            store.set(Table::Runs, page, Some(&bytes)).unwrap();
+        }),
+        ("history of heights 1 to 8 is missing", |store| {
+            store.set(Table::Runs, &pages(store, Index::History)[0], None).unwrap();
         }),
         ("no index leads to", |store| {
             let key = StateKey::Balance(id(2), AssetId([5; 32]));

@@ -57,7 +57,7 @@ pub struct Stats {
     pub store_bytes: u64,
     /// Entries of the state by kind.
     pub state: BTreeMap<String, KindStats>,
-    /// Entries of the indexes by table.
+    /// Entries of the indexes by name.
     pub indexes: BTreeMap<String, KindStats>,
     /// Places that could not be read; `verify` says which.
     pub damaged: u64,
@@ -132,6 +132,7 @@ fn journal(stats: &mut Stats, survey: &mut Survey, progress: &mut dyn Progress) 
 
 fn tables(stats: &mut Stats, store: &dyn Store, progress: &mut dyn Progress) -> Result<(), ToolError> {
     stats.checkpoint = store.applied().map(|applied| applied.height);
+    let manifest = store.manifest();
     let mut done = 0;
     for table in Table::ALL {
         for pair in Pages::new(store, table) {
@@ -143,17 +144,23 @@ fn tables(stats: &mut Stats, store: &dyn Store, progress: &mut dyn Progress) -> 
                 stats.damaged += 1;
                 continue;
             };
-            let kind = match table {
-                Table::State => decode::<(StateKey, StateValue)>(&value).ok().map(|(key, _)| kind(&key)),
-                _ => Some(table.name().to_owned()),
+            let found = match table {
+                Table::State => decode::<(StateKey, StateValue)>(&value).ok().map(|(key, _)| (kind(&key), 1)),
+                Table::Runs => match manifest.entries_of(&key, &value) {
+                    // Merged meanwhile, or not complete.
+                    Ok(None) => continue,
+                    Ok(Some((index, entries))) => Some((index.name().to_owned(), entries)),
+                    Err(_) => None,
+                },
+                _ => Some((table.name().to_owned(), 1)),
             };
-            let Some(kind) = kind else {
+            let Some((kind, entries)) = found else {
                 stats.damaged += 1;
                 continue;
             };
             let by_kind = if table == Table::State { &mut stats.state } else { &mut stats.indexes };
             let sum = by_kind.entry(kind).or_default();
-            sum.entries += 1;
+            sum.entries += entries;
             sum.bytes += (key.len() + value.len()) as u64;
         }
     }

@@ -12,10 +12,12 @@
 //! | `blocks.rs` | the chain of blocks in the journal |
 //! | `execute.rs` | every block once more, in a folder of its own |
 //! | `store.rs` | state and indexes against the journal |
+//! | `runs.rs` | the same for the indexes whose entries are set once |
 
 mod blocks;
 mod execute;
 mod findings;
+mod runs;
 mod store;
 
 pub use findings::{DAMAGE_LISTED_MAX, Damage, Findings, Part, Remedy};

@@ -2,13 +2,12 @@
 
 use super::findings::{Findings, Part};
 use super::pages::Pages;
+use super::runs::RunCheck;
 use super::{Progress, Stage, ToolError, tell};
 use crate::block::Block;
 use crate::codec::decode;
 use crate::ids::{Height, StateRoot};
-use crate::ledger::apply::{
-    Commit, EpochStart, TransactionPlace, history_place, index_entries, state_value_hash,
-};
+use crate::ledger::apply::{Commit, EpochStart, index_entries, run_entries, state_value_hash};
 use crate::ledger::journal::Position;
 use crate::ledger::record::CommitRecord;
 use crate::ledger::store::{Applied, Store, StoreError, Table};
@@ -40,6 +39,7 @@ pub enum StateVerdict {
 pub(super) struct StoreCheck {
     /// `None` when it can't be read.
     store: Option<(Box<dyn Store>, Applied)>,
+    runs: Option<RunCheck>,
     /// What blocks above the applied height change: the store may have some of it.
     later: BTreeMap<KeyHash, Option<ValueHash>>,
     /// Entries that the indexes must have up to the applied height.
@@ -53,8 +53,9 @@ impl StoreCheck {
             Ok((store, applied))
         });
         let store = store.map_err(|what: String| findings.add(Part::Store, None, what)).ok();
+        let runs = store.as_ref().map(|(store, applied)| RunCheck::new(store.as_ref(), *applied, findings));
         // The first epoch begins with the chain.
-        Self { store, later: BTreeMap::new(), expected: BTreeMap::from([(Table::Epochs, 1)]) }
+        Self { store, runs, later: BTreeMap::new(), expected: BTreeMap::from([(Table::Epochs, 1)]) }
     }
 
     /// A block whose body is lost.
@@ -84,7 +85,10 @@ impl StoreCheck {
         }
         let (height, store) = (commit.height, store.as_ref());
         let commit = Commit { record: commit.as_ref(), position, block };
-        for ((table, key), value) in index_entries(&commit, applied.index) {
+        if let Some(runs) = &mut self.runs {
+            runs.block(height, run_entries(&commit, applied.index));
+        }
+        for ((table, key), value) in index_entries(&commit) {
             // Who holds what is of the state as it is now.
             if table == Table::Holdings {
                 continue;
@@ -106,7 +110,7 @@ impl StoreCheck {
         findings: &mut Findings,
         progress: &mut dyn Progress,
     ) -> Result<StateVerdict, ToolError> {
-        let Self { store, later, expected } = self;
+        let Self { store, runs, later, expected } = self;
         let Some((store, applied)) = store else { return Ok(StateVerdict::Damaged) };
         let (before, journal_is_whole) = (findings.count(), findings.in_journal() == 0);
         let mut walk = Walk { store: store.as_ref(), findings, progress, done: 0, holdings: 0 };
@@ -115,6 +119,10 @@ impl StoreCheck {
         let holdings = (verdict.is_some() && later.is_empty()).then_some(walk.holdings);
         let expected = journal_is_whole.then_some(&expected);
         walk.extra(expected, applied.height, holdings)?;
+        if let Some(runs) = runs {
+            walk.runs(runs)?;
+        }
+        tell(walk.progress, Stage::Store, walk.done, walk.done)?;
         // A damaged sled may panic even when it is closed.
         let closed = guarded::<_, StoreError>(|| {
             drop(store);
@@ -246,7 +254,7 @@ impl Walk<'_> {
         applied: Height,
         holdings: Option<u64>,
     ) -> Result<(), ToolError> {
-        for table in Table::ALL.into_iter().filter(|table| *table != Table::State) {
+        for table in [Table::Holdings, Table::Blocks, Table::Epochs] {
             let mut found = 0;
             for pair in Pages::new(self.store, table) {
                 self.step()?;
@@ -266,7 +274,20 @@ impl Walk<'_> {
                 ));
             }
         }
-        tell(self.progress, Stage::Store, self.done, self.done)
+        Ok(())
+    }
+
+    /// Reads the runs, and compares them with what blocks entered.
+    fn runs(&mut self, runs: RunCheck) -> Result<(), ToolError> {
+        let Self { store, findings, progress, done, .. } = self;
+        runs.finish(*store, findings, || {
+            *done += 1;
+            if done.is_multiple_of(PROGRESS_ENTRIES) {
+                tell(*progress, Stage::Store, *done, 0)
+            } else {
+                Ok(())
+            }
+        })
     }
 }
 
@@ -279,10 +300,7 @@ fn key_hash(key: &[u8]) -> Option<KeyHash> {
 fn is_applied(table: Table, key: &[u8], value: &[u8], applied: Height) -> bool {
     let height = match table {
         Table::Blocks => key.try_into().ok().map(|key| Height(u64::from_be_bytes(key))),
-        Table::Hashes => decode(value).ok(),
-        Table::Transactions => decode::<TransactionPlace>(value).ok().map(|place| place.height),
         Table::Epochs => decode::<EpochStart>(value).ok().map(|start| start.first.previous()),
-        Table::History => history_place(key).map(|(height, _)| height),
         Table::State | Table::Holdings | Table::Runs => None,
     };
     height.is_none_or(|height| height <= applied)
