@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A run holds what the blocks of some consecutive heights have entered into an index, ascending by key, in pages of
-//! about 4 KiB: an insert into the store serves a page. Each page says where the next one begins, and the
+//! about 8 KiB: an insert into the store serves a page. Each page says where the next one begins, and the
 //! [`Manifest`] which runs there are, so that a page that the store lost is noticed, and a key that is not found was
 //! never there.
 //!
@@ -45,9 +45,9 @@ const MERGED_RUNS: usize = 8;
 /// Most runs of a level. Merges keep pace with what is written, so there are hardly more than half as many; if there
 /// are, a merge is finished before anything else.
 const RUNS_A_LEVEL_MAX: usize = 16;
-/// Entries of a full page take no more. With another number a run's pages would differ from those of the same run
+/// Entries of a full page take no more: for each entry sled does least at this size. With another number a run's pages would differ from those of the same run
 /// that are stored already: that is another format.
-const PAGE_BYTES: usize = 4_096;
+const PAGE_BYTES: usize = 8_192;
 
 /// An index whose entries are set once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
