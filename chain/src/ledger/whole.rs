@@ -5,13 +5,9 @@
 //! first answer that rests on a key not being there.
 
 use super::error::LedgerError;
-use super::leaves::Leaves;
 use super::shared::{Shared, lock};
 use super::store::{Entries, Store, StoreError, Table};
 use super::write_behind::guarded;
-use crate::ids::Height;
-use crate::state::tree::{KeyHash, Tree};
-use crate::state::{StateError, StateKey, StateValue, value_hash};
 
 /// More bytes than any key has.
 const KEY_BYTES: usize = 64;
@@ -52,26 +48,6 @@ impl Shared {
         }
         lock(&self.whole).insert((table, first));
         Ok(())
-    }
-
-    /// Compares what the store says of an entry with the tree of a height at which it said so.
-    pub(super) fn check_value(
-        &self,
-        height: Height,
-        tree: &Tree,
-        key: &StateKey,
-        hash: &KeyHash,
-        value: Option<&StateValue>,
-    ) -> Result<(), StateError> {
-        let leaves = Leaves { shared: self, height: Some(height) };
-        let found = tree.get(&leaves, hash);
-        self.inner().history.at(height)?;
-        let what = match found {
-            Ok(found) if found == value.map(|value| value_hash(key, value)) => return Ok(()),
-            Ok(_) => format!("the entry at {key:?} does not fit the state root"),
-            Err(error) => error.to_string(),
-        };
-        Err(self.failed(StoreError::Failed(what)))
     }
 }
 
