@@ -35,6 +35,10 @@ use quorate_chain::ledger::{IndexLevel, LedgerOptions};
 use std::path::PathBuf;
 use table::Table;
 
+/// The node's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rounds before those that are measured, where nothing but the processor's caches has to warm up.
 const WARM_UP: usize = 3;
 
@@ -45,10 +49,10 @@ pub(crate) struct Options {
     #[arg(long, visible_alias = "keys", default_value_t = 200_000)]
     accounts: usize,
     /// Blocks that are measured.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 40)]
     blocks: usize,
     /// Blocks before those, so that caches hold what they hold in a node that runs.
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 200)]
     warm_up: usize,
     /// Accounts that take part in transfers; all of them by default.
     #[arg(long)]
@@ -66,7 +70,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = IndexLevel::Tx)]
     index: IndexLevel,
     /// Memory for the ledger's caches, MiB.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 512)]
     cache: u64,
     /// For programs.
     #[arg(long)]

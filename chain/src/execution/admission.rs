@@ -5,7 +5,7 @@ use crate::ids::{AccountId, ChainId, Height, Nonce, OrganisationId, TimestampMs}
 use crate::parameters::Parameters;
 use crate::state::{Account, AccountStatus, Organisation, StateError, StateReader};
 use crate::transaction::{ChainTag, Transaction};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// Why a transaction may not execute. Each has a code of its own in every answer to a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +116,13 @@ impl<'a, R: StateReader> Admission<'a, R> {
     pub fn new(state: &'a R, parameters: &'a Parameters, at: TimestampMs) -> Self {
         let (accounts, organisations) = (HashMap::new(), HashMap::new());
         Self { state, parameters, at, accounts, organisations, work: 0 }
+    }
+
+    /// Makes room for so many transactions.
+    #[must_use]
+    pub fn for_count(mut self, transactions: usize) -> Self {
+        self.accounts.reserve(transactions);
+        self
     }
 
     /// Work units of all that was admitted.

@@ -3,7 +3,7 @@
 use super::accounts::make;
 use super::draft::{Draft, Outcome};
 use super::ensure;
-use super::permission::{acting, living};
+use super::permission::{acting, living, not_closed};
 use crate::ids::{AccountId, Amount, AssetId};
 use crate::instruction::DECIMALS_MAX;
 use crate::receipt::{Event, ExecutionError};
@@ -17,11 +17,15 @@ pub(super) fn transfer<R: StateReader>(
     amount: Amount,
 ) -> Outcome {
     take(draft, from, asset, amount)?;
-    if draft.account_entry(to)?.is_none() {
-        ensure(draft.parameters.open, ExecutionError::UnknownReceiver)?;
-        make(draft, from, to, Account::default())?;
-    }
-    give(draft, from, to, asset, amount)?;
+    let receiver = match draft.account_entry(to)? {
+        Some(account) => not_closed(account)?,
+        None => {
+            ensure(draft.parameters.open, ExecutionError::UnknownReceiver)?;
+            make(draft, from, to, Account::default())?;
+            living(draft, to)?
+        }
+    };
+    give_to(draft, from, (to, receiver), asset, amount)?;
     draft.emit(Event::Transferred { from, to, asset, amount });
     Ok(())
 }
@@ -131,9 +135,20 @@ fn give<R: StateReader>(
     asset: AssetId,
     amount: Amount,
 ) -> Outcome {
+    let receiver = living(draft, to)?;
+    give_to(draft, payer, (to, receiver), asset, amount)
+}
+
+/// The same with the account as it is now.
+fn give_to<R: StateReader>(
+    draft: &mut Draft<'_, R>,
+    payer: AccountId,
+    receiver: (AccountId, Account),
+    asset: AssetId,
+    amount: Amount,
+) -> Outcome {
     let more = |held: u128| held.checked_add(amount.0).ok_or(ExecutionError::BalanceOverflow);
-    let holder = (to, living(draft, to)?);
-    change(draft, payer, holder, asset, more)
+    change(draft, payer, receiver, asset, more)
 }
 
 /// Changes what an account holds, unless its holding is frozen; `payer` pays for a new entry.

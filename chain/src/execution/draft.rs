@@ -8,7 +8,7 @@ use crate::receipt::{Event, ExecutionError};
 use crate::state::{
     Account, Asset, Changes, Holding, Organisation, StateError, StateKey, StateReader, StateValue,
 };
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// Why an instruction ends early.
 pub(super) enum Stop {
@@ -65,13 +65,15 @@ impl<'a, R: StateReader> Draft<'a, R> {
         parameters: &'a Parameters,
         height: Height,
         timestamp_ms: TimestampMs,
+        transactions: usize,
     ) -> Self {
         Self {
             parent,
             parameters,
             height,
             timestamp_ms,
-            changes: HashMap::new(),
+            // Most transactions change two entries.
+            changes: HashMap::with_capacity(2 * transactions),
             undo: Vec::new(),
             events: Vec::new(),
             authority_changed: false,
@@ -102,7 +104,11 @@ impl<'a, R: StateReader> Draft<'a, R> {
     }
 
     pub(super) fn into_changes(self) -> Changes {
-        self.changes.into_iter().collect()
+        let mut changes: Vec<_> = self.changes.into_iter().map(Some).collect();
+        // Entries are large: their places are sorted, and each is moved once.
+        let mut order: Vec<_> = (0..changes.len()).collect();
+        order.sort_unstable_by(|one, other| key(&changes[*one]).cmp(&key(&changes[*other])));
+        order.into_iter().filter_map(|at| changes[at].take()).collect()
     }
 
     pub(super) fn emit(&mut self, event: Event) {
@@ -149,9 +155,13 @@ impl<'a, R: StateReader> Draft<'a, R> {
         Ok(self.holding(account, asset)?.amount)
     }
 
-    /// Spends work of an account's bucket, and of its organisation's.
-    pub(super) fn charge_work(&mut self, id: AccountId, work: u64) -> Result<(), StateError> {
-        let Some(mut account) = self.account_entry(id)? else { return Ok(()) };
+    /// Puts an account with work spent of its bucket, and of its organisation's.
+    pub(super) fn charge_work(
+        &mut self,
+        id: AccountId,
+        mut account: Account,
+        work: u64,
+    ) -> Result<(), StateError> {
         let (parameters, at) = (self.parameters, self.timestamp_ms);
         Limits::of_account(parameters).charge(&mut account.quota, at, work);
         if let Some(key) = account.organisation
@@ -219,4 +229,8 @@ impl<'a, R: StateReader> Draft<'a, R> {
 /// Bytes that an entry is charged for: its key and value as they are hashed.
 fn entry_bytes(key: &StateKey, value: &StateValue) -> u64 {
     (encode(key).len() + encode(value).len()) as u64
+}
+
+fn key(change: &Option<(StateKey, Option<StateValue>)>) -> Option<&StateKey> {
+    change.as_ref().map(|(key, _)| key)
 }

@@ -55,8 +55,9 @@ pub fn execute_block<R: StateReader>(
     parameters: &Parameters,
     block: &Block,
 ) -> Result<Executed, StateError> {
-    let mut draft = Draft::new(parent_state, parameters, block.header.height, block.header.timestamp_ms);
-    let mut receipts = Vec::with_capacity(block.transactions.len());
+    let (header, count) = (&block.header, block.transactions.len());
+    let mut draft = Draft::new(parent_state, parameters, header.height, header.timestamp_ms, count);
+    let mut receipts = Vec::with_capacity(count);
     for transaction in block.transactions.iter() {
         receipts.push(execute_transaction(&mut draft, transaction)?);
     }
@@ -70,8 +71,15 @@ fn execute_transaction<R: StateReader>(
     let body = transaction.body();
     let mut account = draft.account_entry(body.account)?.unwrap_or_default();
     account.nonce = body.nonce.next();
-    draft.put_account(body.account, account);
-    draft.charge_work(body.sponsor.unwrap_or(body.account), work(transaction))?;
+    match body.sponsor.filter(|sponsor| *sponsor != body.account) {
+        None => draft.charge_work(body.account, account, work(transaction))?,
+        Some(sponsor) => {
+            draft.put_account(body.account, account);
+            if let Some(payer) = draft.account_entry(sponsor)? {
+                draft.charge_work(sponsor, payer, work(transaction))?;
+            }
+        }
+    }
     draft.begin();
     let status = match execute_steps(draft, transaction)? {
         Ok(()) => ReceiptStatus::Success,

@@ -19,11 +19,15 @@ pub(super) fn acting<R: StateReader>(draft: &Draft<'_, R>, actor: AccountId) -> 
 
 /// An account that is there and not closed.
 pub(super) fn living<R: StateReader>(draft: &Draft<'_, R>, id: AccountId) -> Outcome<Account> {
-    let account = draft.account_entry(id)?.ok_or(ExecutionError::UnknownAccount)?;
-    if account.status == AccountStatus::Closed {
-        return Err(ExecutionError::AccountClosed.into());
+    not_closed(draft.account_entry(id)?.ok_or(ExecutionError::UnknownAccount)?)
+}
+
+/// An account, unless it is closed.
+pub(super) fn not_closed(account: Account) -> Outcome<Account> {
+    match account.status {
+        AccountStatus::Closed => Err(ExecutionError::AccountClosed.into()),
+        _ => Ok(account),
     }
-    Ok(account)
 }
 
 /// Fails unless the actor is one of the chain's admins.

@@ -79,7 +79,8 @@ pub fn validate_block<R: StateReader>(
     authentic: impl Fn(TransactionId) -> bool,
 ) -> Result<(), BlockError> {
     check_header(parameters, parent, block)?;
-    let mut admission = Admission::new(parent_state, parameters, block.header.timestamp_ms);
+    let admission = Admission::new(parent_state, parameters, block.header.timestamp_ms);
+    let mut admission = admission.for_count(block.transactions.len());
     for transaction in block.transactions.iter() {
         let invalid = |error| BlockError::Transaction { id: transaction.id(), error };
         check_form(transaction, chain, block.header.height).map_err(invalid)?;

@@ -1,18 +1,16 @@
 //! A cache bounded in bytes: what was not used since the hand came by goes first (CLOCK).
 
-use borsh::BorshSerialize;
-use borsh::io::{Result as IoResult, Write};
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::{BuildHasher, Hash};
 
 /// What an entry costs beside its value: its key, slot, place and allocations.
 const ENTRY_BYTES: usize = 128;
 
 /// Values by key. Which key is evicted does not depend on the order of the hash table.
 pub(super) struct Cache<K, V> {
-    /// By a hash that nobody outside can foresee. When two keys have the same, the later one takes the place.
-    places: HashMap<u64, usize>,
-    hashes: RandomState,
+    /// Places in `slots`, by a hash that nobody outside can foresee.
+    places: HashTable<usize>,
+    hashes: DefaultHashBuilder,
     slots: Vec<Slot<K, V>>,
     hand: usize,
     bytes: usize,
@@ -27,54 +25,34 @@ struct Slot<K, V> {
     used: bool,
 }
 
-/// Hashes what is written.
-struct Hashing<H>(H);
-
-impl<H: Hasher> Write for Hashing<H> {
-    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        self.0.write(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> IoResult<()> {
-        Ok(())
-    }
-}
-
-impl<K: BorshSerialize + Eq, V> Cache<K, V> {
+impl<K: Hash + Eq, V> Cache<K, V> {
     pub(super) fn new(bytes_max: usize) -> Self {
-        let (places, hashes) = (HashMap::new(), RandomState::new());
+        let (places, hashes) = (HashTable::new(), DefaultHashBuilder::default());
         Self { places, hashes, slots: Vec::new(), hand: 0, bytes: 0, bytes_max }
     }
 
-    fn hash(&self, key: &K) -> u64 {
-        let mut hashing = Hashing(self.hashes.build_hasher());
-        // Hashing takes all there is.
-        let _ = key.serialize(&mut hashing);
-        hashing.0.finish()
+    fn place(&self, hash: u64, key: &K) -> Option<usize> {
+        self.places.find(hash, |at| self.slots[*at].hash == hash && self.slots[*at].key == *key).copied()
     }
 
     pub(super) fn get(&mut self, key: &K) -> Option<&V> {
-        let hash = self.hash(key);
-        let slot = self.slots.get_mut(*self.places.get(&hash)?)?;
-        if slot.key != *key {
-            return None;
-        }
+        let slot = self.place(self.hashes.hash_one(key), key)?;
+        let slot = &mut self.slots[slot];
         slot.used = true;
         Some(&slot.value)
     }
 
     /// Keeps a value of so many bytes, in the place of an older one of the same key.
     pub(super) fn insert(&mut self, key: K, value: V, bytes: usize) {
-        let (hash, bytes) = (self.hash(&key), bytes + ENTRY_BYTES);
-        if let Some(slot) = self.places.get(&hash).and_then(|at| self.slots.get_mut(*at)) {
-            self.bytes = self.bytes - slot.bytes + bytes;
-            *slot = Slot { hash, key, value, bytes, used: true };
+        let (hash, bytes) = (self.hashes.hash_one(&key), bytes + ENTRY_BYTES);
+        if let Some(at) = self.place(hash, &key) {
+            self.bytes = self.bytes - self.slots[at].bytes + bytes;
+            self.slots[at] = Slot { hash, key, value, bytes, used: true };
             self.make_room(0);
         } else if bytes <= self.bytes_max {
             // Before it is there: what has not been used yet would go first.
             self.make_room(bytes);
-            self.places.insert(hash, self.slots.len());
+            self.places.insert_unique(hash, self.slots.len(), |at| self.slots[*at].hash);
             self.slots.push(Slot { hash, key, value, bytes, used: false });
             self.bytes += bytes;
         }
@@ -97,10 +75,14 @@ impl<K: BorshSerialize + Eq, V> Cache<K, V> {
             self.hand += 1;
         }
         let slot = self.slots.swap_remove(self.hand);
-        self.places.remove(&slot.hash);
+        if let Ok(place) = self.places.find_entry(slot.hash, |at| *at == self.hand) {
+            place.remove();
+        }
         self.bytes -= slot.bytes;
-        if let Some(moved) = self.slots.get(self.hand) {
-            self.places.insert(moved.hash, self.hand);
+        if let Some(moved) = self.slots.get(self.hand)
+            && let Some(place) = self.places.find_mut(moved.hash, |at| *at == self.slots.len())
+        {
+            *place = self.hand;
         }
         self.hand += 1;
     }

@@ -6,6 +6,7 @@ use super::store::{StoreError, Table};
 use crate::ids::Height;
 use crate::state::tree::{self, Digest, KeyHash, LEAF_KEYS_MAX, LeafSource, Pair, Prefix};
 use crate::state::{StateError, StateKey, StateValue, value_hash};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,8 +14,13 @@ use std::sync::Arc;
 const LEAF_READS_MAX: usize = 64;
 
 impl Shared {
-    /// The pairs below a prefix at a height, or at the tip.
-    fn pairs(&self, height: Option<Height>, prefix: &Prefix) -> Result<Vec<Pair>, StateError> {
+    /// The pairs below a prefix at a height, or at the tip. What the store has of an entry is shown on the way.
+    fn pairs(
+        &self,
+        height: Option<Height>,
+        prefix: &Prefix,
+        mut show: impl FnMut(KeyHash, Vec<u8>),
+    ) -> Result<Vec<Pair>, StateError> {
         let (first, last) = prefix.range();
         for _ in 0..LEAF_READS_MAX {
             let (mut entries, seen) = {
@@ -36,6 +42,7 @@ impl Shared {
             let stored = self.store.range(Table::State, &first.0, &last.0, max);
             for (key, entry) in stored.map_err(|error| self.failed(error))? {
                 let (hash, value) = pair(&key, &entry).map_err(|error| self.failed(error))?;
+                show(hash, entry);
                 entries.entry(hash).or_insert(Some(value));
             }
             let inner = self.inner();
@@ -68,7 +75,7 @@ pub(super) struct Leaves<'a> {
 
 impl LeafSource for Leaves<'_> {
     fn leaf(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
-        self.shared.pairs(self.height, prefix).map_err(tree::Error::source)
+        self.shared.pairs(self.height, prefix, |_, _| ()).map_err(tree::Error::source)
     }
 
     fn known(&self, digest: &Digest) -> Option<Arc<[Pair]>> {
@@ -77,5 +84,51 @@ impl LeafSource for Leaves<'_> {
 
     fn learn(&self, digest: &Digest, pairs: &Arc<[Pair]>) {
         lock(&self.shared.leaves).insert(*digest, Arc::clone(pairs), size_of_val::<[Pair]>(pairs));
+    }
+}
+
+/// The same, remembering what the store has of one entry when it is asked for its leaf.
+pub(super) struct Seeing<'a> {
+    leaves: Leaves<'a>,
+    wanted: KeyHash,
+    /// `None` while no leaf was read.
+    seen: RefCell<Option<Option<Vec<u8>>>>,
+}
+
+impl<'a> Seeing<'a> {
+    pub(super) fn new(shared: &'a Shared, height: Height, wanted: KeyHash) -> Self {
+        let leaves = Leaves { shared, height: Some(height) };
+        Self { leaves, wanted, seen: RefCell::default() }
+    }
+
+    /// The entry in the store.
+    pub(super) fn entry(self) -> Result<Option<Vec<u8>>, StateError> {
+        let Leaves { shared, .. } = self.leaves;
+        match self.seen.into_inner() {
+            Some(entry) => Ok(entry),
+            None => shared.store.get(Table::State, &self.wanted.0).map_err(|error| shared.failed(error)),
+        }
+    }
+}
+
+impl LeafSource for Seeing<'_> {
+    fn leaf(&self, prefix: &Prefix) -> Result<Vec<Pair>, tree::Error> {
+        let Leaves { shared, height } = self.leaves;
+        let mut seen = None;
+        let pairs = shared.pairs(height, prefix, |hash, entry| {
+            if hash == self.wanted {
+                seen = Some(entry);
+            }
+        });
+        *self.seen.borrow_mut() = Some(seen);
+        pairs.map_err(tree::Error::source)
+    }
+
+    fn known(&self, digest: &Digest) -> Option<Arc<[Pair]>> {
+        self.leaves.known(digest)
+    }
+
+    fn learn(&self, digest: &Digest, pairs: &Arc<[Pair]>) {
+        self.leaves.learn(digest, pairs);
     }
 }

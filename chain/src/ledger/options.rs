@@ -91,7 +91,7 @@ impl Default for LedgerOptions {
     fn default() -> Self {
         Self {
             retain_states: 32,
-            cache_bytes: 128 * MIB,
+            cache_bytes: 512 * MIB,
             lag_heights: LAG_HEIGHTS_MAX,
             lag_bytes: LAG_BYTES_MAX,
             index: IndexLevel::default(),

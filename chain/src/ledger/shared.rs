@@ -10,11 +10,14 @@
 //! afterwards, for the blocks that were published meanwhile.
 
 use super::Tip;
-use super::apply::{BlockPlace, Commit, EpochStart, TransactionPlace, decoded, state_value};
+use super::apply::{
+    BlockPlace, Commit, EpochStart, TransactionPlace, decoded, state_value, state_value_hash,
+};
 use super::cache::Cache;
 use super::error::LedgerError;
 use super::history::{Before, History, Past};
 use super::journal;
+use super::leaves::Seeing;
 use super::options::{IndexLevel, LedgerOptions};
 use super::reader::{CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX, CommittedBlock};
 use super::runs::{Index, Manifest, Writer};
@@ -89,7 +92,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What a decoded value takes, about.
 fn weight(value: Option<&StateValue>) -> usize {
-    size_of::<StateValue>() + value.map_or(0, |value| borsh::object_length(value).unwrap_or(0))
+    let elsewhere = match value {
+        None | Some(StateValue::Seated(_) | StateValue::Balance(_)) => 0,
+        Some(StateValue::Account(account)) => size_of_val(&*account.keys),
+        // At most what it is as bytes.
+        Some(value) => borsh::object_length(value).unwrap_or(0),
+    };
+    size_of::<StateValue>() + elsewhere
 }
 
 impl Shared {
@@ -203,23 +212,39 @@ impl Shared {
             }
             (hash, last, inner.history.at(last)?.tree.clone())
         };
-        let value = self.stored(key, &hash)?;
-        if let Some(old) = self.inner().history.since(seen, &hash)? {
+        let value = self.stored(seen, &tree, key, &hash);
+        let mut inner = self.inner();
+        if let Some(old) = inner.history.since(seen, &hash)? {
             return Ok(old.clone());
         }
-        self.check_value(seen, &tree, key, &hash, value.as_ref())?;
-        let mut inner = self.inner();
-        if inner.history.since(seen, &hash)?.is_none() {
-            inner.keep(key.clone(), value.clone());
-        }
+        let value = match value {
+            Ok(value) => value,
+            Err(what) => {
+                drop(inner);
+                return Err(self.failed(StoreError::Failed(what)));
+            }
+        };
+        inner.keep(key.clone(), value.clone());
         Ok(value)
     }
 
-    fn stored(&self, key: &StateKey, hash: &KeyHash) -> Result<Option<StateValue>, StateError> {
-        let entry = self.store.get(Table::State, &hash.0).map_err(|error| self.failed(error))?;
-        let Some(entry) = entry else { return Ok(None) };
-        let value = state_value(key, &entry);
-        value.map(Some).ok_or_else(|| self.failed(StoreError::Failed(format!("no entry at {key:?}"))))
+    /// What the store has at a key, which must be what the tree of a height has. If the height's entry was changed
+    /// since, both may differ and either may be another's.
+    fn stored(
+        &self,
+        height: Height,
+        tree: &Tree,
+        key: &StateKey,
+        hash: &KeyHash,
+    ) -> Result<Option<StateValue>, String> {
+        let leaf = Seeing::new(self, height, *hash);
+        let Some(expected) = tree.get(&leaf, hash).map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        let entry = leaf.entry().map_err(|error| error.to_string())?;
+        let entry = entry.filter(|entry| state_value_hash(entry) == expected);
+        let value = entry.and_then(|entry| state_value(key, &entry));
+        value.map(Some).ok_or_else(|| format!("the entry at {key:?} does not fit the state root"))
     }
 
     /// What an index has at a key.

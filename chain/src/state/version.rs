@@ -109,8 +109,7 @@ impl Version {
             let value: Option<ValueHash> = value.as_ref().map(|value| value_hash(key, value));
             (*hash, value)
         });
-        let values: BTreeMap<KeyHash, Option<ValueHash>> = values.collect();
-        let tree = self.0.tree.update(source, &values)?;
+        let tree = self.0.tree.update_all(source, values.collect())?;
         let (parent, changes) = (Some(self.clone()), Arc::new(changes));
         Ok(Self(Arc::new(Inner { parent, changes, hashes, tree })))
     }

@@ -48,6 +48,7 @@ pub use prefix::Prefix;
 pub use proof::{PROOF_BYTES_MAX, Proof};
 pub use summary::Summary;
 
+use hashes::Change;
 use node::Node;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -152,10 +153,21 @@ impl Tree {
         source: &dyn LeafSource,
         changes: &BTreeMap<KeyHash, Option<ValueHash>>,
     ) -> Result<Self, Error> {
+        self.update_all(source, changes.iter().map(|(key, value)| (*key, *value)).collect())
+    }
+
+    /// [`Tree::update`] with changes in any order, of a key the last one.
+    pub(super) fn update_all(
+        &self,
+        source: &dyn LeafSource,
+        mut changes: Vec<Change>,
+    ) -> Result<Self, Error> {
+        changes.reverse();
+        changes.sort_by_key(|(key, _)| *key);
+        changes.dedup_by_key(|(key, _)| *key);
         if changes.is_empty() {
             return Ok(self.clone());
         }
-        let changes: Vec<_> = changes.iter().map(|(key, value)| (*key, *value)).collect();
         Ok(Self { root: update::apply(&self.root, source, 0, &changes)? })
     }
 
