@@ -2,7 +2,7 @@
 
 use super::error::LedgerError;
 use super::genesis::GenesisState;
-use super::journal::{Disk, FsDisk, Journal, TornTail};
+use super::journal::{Disk, FsDisk, Journal, Owner, TornTail};
 use super::options::{IndexLevel, LedgerOptions};
 use super::overlay::Context;
 use super::reader::Reader;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Version of what is in the data folder.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What opening did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,7 +85,8 @@ pub(super) fn open(
     let folder = data.join("state");
     let disk: Arc<dyn Disk> = Arc::new(FsDisk);
     // The journal's lock comes first: it guards the store too.
-    let (journal, recovered) = Journal::open(disk, &data.join("journal/chain"), options.segments)?;
+    let (journal, recovered) =
+        Journal::open(disk, &data.join("journal/chain"), owner(genesis), options.segments)?;
     let cache_bytes = options.store_cache_bytes();
     let mut rebuilt = None;
     let store = match probed(&folder, options).and_then(|()| SledStore::open(&folder, cache_bytes)) {
@@ -110,6 +111,10 @@ pub(super) fn open(
     Ok(opened)
 }
 
+const fn owner(genesis: &GenesisState) -> Owner {
+    Owner::Chain(genesis.chain)
+}
+
 /// Whether a store that a crash left can be opened without harm.
 fn probed(folder: &Path, options: &LedgerOptions) -> Result<(), StoreError> {
     match &options.probe {
@@ -125,7 +130,7 @@ pub(super) fn open_with(
     genesis: &GenesisState,
     options: &LedgerOptions,
 ) -> Result<Opened, LedgerError> {
-    let (journal, recovered) = Journal::open(disk, folder, options.segments)?;
+    let (journal, recovered) = Journal::open(disk, folder, owner(genesis), options.segments)?;
     let remake = |store: Box<dyn Store>| {
         store.clear()?;
         Ok(store)

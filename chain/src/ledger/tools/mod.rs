@@ -33,7 +33,8 @@ pub use verify::{
 
 use super::GenesisState;
 use super::error::LedgerError;
-use super::journal::{self, Disk, FsDisk, Survey};
+use super::journal::{self, Disk, FsDisk, Owner, Survey};
+use crate::ids::ChainId;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,9 +109,10 @@ fn survey(data: &Path, genesis: &GenesisState) -> Result<Survey, ToolError> {
     if !folder.is_dir() {
         return Err(ToolError::NoLedger(data.to_path_buf()));
     }
-    survey_on(Arc::new(FsDisk), &folder)
+    survey_on(Arc::new(FsDisk), &folder, expected)
 }
 
-fn survey_on(disk: Arc<dyn Disk>, folder: &Path) -> Result<Survey, ToolError> {
-    Survey::open(disk, folder).map_err(|error: journal::Error| LedgerError::from(error).into())
+fn survey_on(disk: Arc<dyn Disk>, folder: &Path, chain: ChainId) -> Result<Survey, ToolError> {
+    Survey::open(disk, folder, Owner::Chain(chain))
+        .map_err(|error: journal::Error| LedgerError::from(error).into())
 }
