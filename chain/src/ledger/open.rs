@@ -1,6 +1,7 @@
 //! Opening: one process a folder, one chain a folder, a store that is made again when it is damaged.
 
 use super::error::LedgerError;
+use super::folder;
 use super::genesis::GenesisState;
 use super::journal::{Disk, FsDisk, Journal, Owner, TornTail};
 use super::options::{IndexLevel, LedgerOptions};
@@ -13,15 +14,11 @@ use super::store::{SledStore, Store, StoreError, Table};
 use super::write_behind::{Threads, guarded};
 use super::{Ledger, Tip};
 use crate::block::Block;
-use crate::ids::ChainId;
 use crate::parameters::Parameters;
 use crate::state::{StateKey, StateValue, Version};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Version of what is in the data folder.
-const FORMAT: u32 = 4;
 
 /// What opening did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,12 +78,15 @@ pub(super) fn open(
     options: &LedgerOptions,
 ) -> Result<Opened, LedgerError> {
     std::fs::create_dir_all(data).map_err(|source| io(data, source))?;
-    check_chain(data, genesis.chain)?;
+    let claimed = folder::is_of(data, genesis.chain)?;
     let folder = data.join("state");
     let disk: Arc<dyn Disk> = Arc::new(FsDisk);
     // The journal's lock comes first: it guards the store too.
     let (journal, recovered) =
         Journal::open(disk, &data.join("journal/chain"), owner(genesis), options.segments)?;
+    if !claimed {
+        folder::claim(data, genesis.chain)?;
+    }
     let cache_bytes = options.store_cache_bytes();
     let mut rebuilt = None;
     let store = match probed(&folder, options).and_then(|()| SledStore::open(&folder, cache_bytes)) {
@@ -205,7 +205,10 @@ fn bring_up(
 ) -> Result<BroughtUp, LedgerError> {
     let found = match store.damaged() {
         Some(what) => Err(StoreError::Failed(what).into()),
-        None => guarded(|| catch_up(journal, store.as_ref(), genesis, level)),
+        None => guarded(|| {
+            check_noted(store.as_ref())?;
+            catch_up(journal, store.as_ref(), genesis, level)
+        }),
     };
     match found {
         Err(error) if error.is_of_store() => {
@@ -216,6 +219,18 @@ fn bring_up(
         }
         done => done.map(|replayed| (store, replayed, None)),
     }
+}
+
+/// That a store with blocks knows of a checkpoint: the first one comes before the first block. A store that lost
+/// only that would be emptied and filled again without a word.
+fn check_noted(store: &dyn Store) -> Result<(), StoreError> {
+    let heights = (0u64.to_be_bytes(), u64::MAX.to_be_bytes());
+    if store.applied().is_none() && !store.range(Table::Blocks, &heights.0, &heights.1, 1)?.is_empty() {
+        return Err(StoreError::Failed(
+            "`applied`, the note of its last checkpoint, is damaged or missing".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Drops the indexes above a level. What a crash leaves of them is true, and overwritten by a later level.
@@ -254,34 +269,4 @@ fn new_store(folder: &Path, cache_bytes: u64) -> Result<SledStore, LedgerError> 
 
 fn io(path: &Path, source: std::io::Error) -> LedgerError {
     LedgerError::Io { path: PathBuf::from(path), source }
-}
-
-/// One folder, one chain: the file `chain` holds its id and the format's version.
-fn check_chain(data: &Path, chain: ChainId) -> Result<(), LedgerError> {
-    let path = data.join("chain");
-    let expected = format!("{chain} format {FORMAT}\n");
-    match std::fs::read_to_string(&path) {
-        Ok(found) if found == expected => Ok(()),
-        Ok(found) => {
-            let found: String = found.trim().chars().take(100).collect();
-            let path = data.to_path_buf();
-            Err(match found.split_once(" format ") {
-                Some((id, format)) if id == chain.to_string() => {
-                    LedgerError::OtherFormat { path, found: format.to_owned(), expected: FORMAT }
-                }
-                _ => LedgerError::OtherChain { path, expected: chain, found },
-            })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let write = || -> std::io::Result<()> {
-                let new = data.join("chain.new");
-                std::fs::write(&new, &expected)?;
-                std::fs::File::open(&new)?.sync_all()?;
-                std::fs::rename(&new, &path)?;
-                std::fs::File::open(data)?.sync_all()
-            };
-            write().map_err(|source| io(&path, source))
-        }
-        Err(source) => Err(io(&path, source)),
-    }
 }

@@ -77,7 +77,8 @@ pub(super) fn catch_up(
         replayed: 0,
         batch: Batch::new(applied, Tree::EMPTY, 0),
         counts: store.counts(),
-        touched: kept.as_ref().map(|_| BTreeSet::new()),
+        // What is read first must be true: a lost neighbour of the parameters shows here, not behind the opening.
+        touched: kept.as_ref().map(|_| BTreeSet::from([StateKey::Parameters.hash()])),
     };
     let from = kept.as_ref().map_or(applied.scan_from, |kept| kept.applied.scan_from.min(applied.scan_from));
     for entry in journal.scan(from) {

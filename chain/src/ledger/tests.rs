@@ -4,6 +4,7 @@ mod archives;
 mod commit;
 mod damage;
 mod epochs;
+mod opening;
 mod overlays;
 mod storage;
 mod verifying;

@@ -33,6 +33,7 @@ pub use verify::{
 
 use super::GenesisState;
 use super::error::LedgerError;
+use super::folder;
 use super::journal::{self, Disk, FsDisk, Owner, Survey};
 use crate::ids::ChainId;
 use std::ops::ControlFlow;
@@ -92,24 +93,12 @@ fn store_folder(data: &Path) -> PathBuf {
 
 /// Takes the lock of the ledger in a data folder, if there is one of this chain.
 fn survey(data: &Path, genesis: &GenesisState) -> Result<Survey, ToolError> {
-    let path = data.join("chain");
-    let found = match std::fs::read_to_string(&path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(ToolError::NoLedger(data.to_path_buf()));
-        }
-        Err(source) => return Err(LedgerError::Io { path, source }.into()),
-    };
-    let expected = genesis.chain;
-    if found.split_whitespace().next() != Some(&expected.to_string()) {
-        let found = found.trim().chars().take(80).collect();
-        return Err(LedgerError::OtherChain { path: data.to_path_buf(), expected, found }.into());
-    }
+    let chain = genesis.chain;
     let folder = journal_folder(data);
-    if !folder.is_dir() {
+    if !folder::is_of(data, chain)? || !folder.is_dir() {
         return Err(ToolError::NoLedger(data.to_path_buf()));
     }
-    survey_on(Arc::new(FsDisk), &folder, expected)
+    survey_on(Arc::new(FsDisk), &folder, chain)
 }
 
 fn survey_on(disk: Arc<dyn Disk>, folder: &Path, chain: ChainId) -> Result<Survey, ToolError> {
