@@ -73,6 +73,9 @@ pub enum LedgerError {
         /// This program's.
         expected: u32,
     },
+    /// Opening was stopped by who asked for it; the next one goes on.
+    #[error("opening was interrupted; the next one goes on")]
+    Interrupted,
     /// A file beside journal and store could not be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -8,7 +8,7 @@ use super::options::{IndexLevel, LedgerOptions};
 use super::overlay::Context;
 use super::reader::Reader;
 use super::record::read_body;
-use super::replay::{Replayed, catch_up, damaged, reindex};
+use super::replay::{Replayed, Watch, catch_up, damaged, reindex};
 use super::shared::{Shared, lock};
 use super::store::{SledStore, Store, StoreError, Table};
 use super::write_behind::{Threads, guarded};
@@ -17,6 +17,7 @@ use crate::block::Block;
 use crate::parameters::Parameters;
 use crate::state::{StateKey, StateValue, Version};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +77,7 @@ pub(super) fn open(
     data: &Path,
     genesis: &GenesisState,
     options: &LedgerOptions,
+    watch: Watch<'_>,
 ) -> Result<Opened, LedgerError> {
     std::fs::create_dir_all(data).map_err(|source| io(data, source))?;
     let claimed = folder::is_of(data, genesis.chain)?;
@@ -105,7 +107,7 @@ pub(super) fn open(
         });
         Ok(Box::new(new_store(&folder, cache_bytes)?))
     };
-    let mut opened = start(journal, Box::new(store), remake, genesis, options)?;
+    let mut opened = start(journal, Box::new(store), remake, genesis, options, watch)?;
     opened.report.torn_tail = recovered.torn_tail;
     opened.report.rebuilt = rebuilt.or(opened.report.rebuilt);
     Ok(opened)
@@ -135,7 +137,7 @@ pub(super) fn open_with(
         store.clear()?;
         Ok(store)
     };
-    let mut opened = start(journal, store, remake, genesis, options)?;
+    let mut opened = start(journal, store, remake, genesis, options, &mut |_| ControlFlow::Continue(()))?;
     opened.report.torn_tail = recovered.torn_tail;
     Ok(opened)
 }
@@ -146,9 +148,10 @@ fn start(
     remake: impl FnOnce(Box<dyn Store>) -> Result<Box<dyn Store>, LedgerError>,
     genesis: &GenesisState,
     options: &LedgerOptions,
+    watch: Watch<'_>,
 ) -> Result<Opened, LedgerError> {
     let level = options.index;
-    let (store, mut replayed, rebuilt) = bring_up(&journal, store, remake, genesis, level)?;
+    let (store, mut replayed, rebuilt) = bring_up(&journal, store, remake, (genesis, level), watch)?;
     let report = OpenReport {
         replayed: replayed.replayed,
         from_kept_tree: replayed.from_kept_tree,
@@ -200,21 +203,21 @@ fn bring_up(
     journal: &Journal,
     mut store: Box<dyn Store>,
     remake: impl FnOnce(Box<dyn Store>) -> Result<Box<dyn Store>, LedgerError>,
-    genesis: &GenesisState,
-    level: IndexLevel,
+    (genesis, level): (&GenesisState, IndexLevel),
+    watch: Watch<'_>,
 ) -> Result<BroughtUp, LedgerError> {
     let found = match store.damaged() {
         Some(what) => Err(StoreError::Failed(what).into()),
         None => guarded(|| {
             check_noted(store.as_ref())?;
-            catch_up(journal, store.as_ref(), genesis, level)
+            catch_up(journal, store.as_ref(), genesis, level, watch)
         }),
     };
     match found {
         Err(error) if error.is_of_store() => {
             tracing::warn!(%error, "the store does not fit the journal; making it again");
             store = remake(store)?;
-            let replayed = catch_up(journal, store.as_ref(), genesis, level)?;
+            let replayed = catch_up(journal, store.as_ref(), genesis, level, watch)?;
             Ok((store, replayed, Some(error.to_string())))
         }
         done => done.map(|replayed| (store, replayed, None)),

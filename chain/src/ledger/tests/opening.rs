@@ -1,7 +1,7 @@
 //! What opening notices, says, and mends at once.
 
 use super::*;
-use crate::ledger::tools::{ToolError, repair_index};
+use crate::ledger::tools::{Stage, ToolError, repair_index};
 use std::fs;
 use std::ops::ControlFlow;
 
@@ -97,4 +97,22 @@ fn a_lost_neighbour_of_the_parameters_is_mended_by_the_first_opening() {
         assert_eq!(summary(&again), whole);
     }
     assert_eq!(memory(&disk, &store).unwrap().report.rebuilt, None);
+}
+
+#[test]
+fn a_repair_tells_each_block_and_can_be_stopped() {
+    let (folder, whole) = closed(6);
+    let mut heights = Vec::new();
+    let mut progress = |stage, done, total| {
+        if stage == Stage::Rebuild {
+            assert_eq!(total, 6);
+            heights.push(done);
+        }
+        if done == 4 && stage == Stage::Rebuild { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let stopped = repair_index(folder.path(), &genesis(), &mut progress);
+    assert!(matches!(stopped, Err(ToolError::Interrupted)), "{stopped:?}");
+    assert_eq!(heights, [0, 1, 2, 3, 4]);
+    let again = Ledger::open(folder.path(), &genesis()).unwrap();
+    assert_eq!((summary(&again), again.report.rebuilt), (whole, None));
 }

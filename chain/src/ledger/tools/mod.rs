@@ -50,7 +50,7 @@ pub enum Stage {
     Journal,
     /// Looking through the store, entries.
     Store,
-    /// Making the store again. No steps are told.
+    /// Making the store again, blocks.
     Rebuild,
     /// Writing blocks into an archive, blocks.
     Export,
