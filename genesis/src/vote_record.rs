@@ -1,9 +1,10 @@
 //! The vote record's mark: a consensus key votes only beside the record of what it has signed (R47).
 //!
 //! `keys/consensus.json` and `data/journal/votes/RECORD` hold the same random id, made together, and so is the
-//! journal itself, still empty: one that is not there was lost. A folder that was emptied, in part or as a
-//! whole, or is another key's lacks the journal or the id: the key may have voted elsewhere, and stays silent.
-//! A restored old backup has both; replicas find that out by asking each other.
+//! journal itself, still empty: one that is not there was lost. Each of its files names the id as its owner, so
+//! that those of another record are refused. A folder that was emptied, in part or as a whole, or is another
+//! key's lacks the journal or the id: the key may have voted elsewhere, and stays silent. A restored old backup
+//! has both; replicas find that out by asking each other.
 
 use crate::error::GenesisError;
 use crate::files;
