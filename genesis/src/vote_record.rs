@@ -1,14 +1,15 @@
 //! The vote record's mark: a consensus key votes only beside the record of what it has signed (R47).
 //!
 //! `keys/consensus.json` and `data/journal/votes/RECORD` hold the same random id, made together, and so is the
-//! journal itself, still empty: one that is not there was lost. A folder that was emptied, in part or as a
-//! whole, or is another key's lacks the journal or the id: the key may have voted elsewhere, and stays silent.
-//! A restored old backup has both; replicas find that out by asking each other.
+//! journal itself, still empty: one that is not there was lost. Each of its files names the id as its owner, so
+//! that those of another record are refused. A folder that was emptied, in part or as a whole, or is another
+//! key's lacks the journal or the id: the key may have voted elsewhere, and stays silent. A restored old backup
+//! has both; replicas find that out by asking each other.
 
 use crate::error::GenesisError;
 use crate::files;
 use crate::key_file::KeyFile;
-use quorate_chain::ledger::journal::{FsDisk, Journal, Options, SEGMENT_HEADER_BYTES};
+use quorate_chain::ledger::journal::{self, FsDisk, Journal, Options, Owner, SEGMENT_HEADER_BYTES};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::fs::File;
@@ -73,9 +74,12 @@ pub fn path(home: &Path) -> PathBuf {
 pub(crate) fn create(home: &Path, id: VoteRecordId) -> Result<(), GenesisError> {
     let (folder, path) = (folder(home), path(home));
     files::make_folder(&folder, 0o755)?;
-    let (_journal, found) = Journal::open(Arc::new(FsDisk), &folder, Options::votes())?;
-    if found.records > 0 {
-        return Err(GenesisError::VoteRecordOther { path: folder });
+    match Journal::open(Arc::new(FsDisk), &folder, Owner::Votes(id.0), Options::votes()) {
+        Ok((_journal, found)) if found.records == 0 => {}
+        Ok(_) | Err(journal::Error::Foreign { .. }) => {
+            return Err(GenesisError::VoteRecordOther { path: folder });
+        }
+        Err(error) => return Err(error.into()),
     }
     files::write_new(&path, 0o644, format!("{id}\n").as_bytes())
 }
@@ -85,18 +89,12 @@ pub(crate) fn create(home: &Path, id: VoteRecordId) -> Result<(), GenesisError> 
 /// # Errors
 /// When there is none, it is another key's, or it cannot be read.
 pub fn check(home: &Path, key: &KeyFile) -> Result<(), GenesisError> {
-    let path = path(home);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(GenesisError::VoteRecordMissing { path });
+    match read(home)? {
+        None => return Err(GenesisError::VoteRecordMissing { path: path(home) }),
+        found if found != key.vote_record() => {
+            return Err(GenesisError::VoteRecordOther { path: path(home) });
         }
-        Err(error) => return Err(GenesisError::file("read", &path)(error)),
-    };
-    let text = files::read_text(&mut file, &path, RECORD_BYTES_MAX)?;
-    let found = VoteRecordId::parse(text.trim_end());
-    if found.is_none() || found != key.vote_record() {
-        return Err(GenesisError::VoteRecordOther { path });
+        Some(_) => {}
     }
     let folder = folder(home);
     if has_journal(&folder).map_err(GenesisError::file("look into", &folder))? {
@@ -104,6 +102,28 @@ pub fn check(home: &Path, key: &KeyFile) -> Result<(), GenesisError> {
     } else {
         Err(GenesisError::VoteRecordMissing { path: folder.join("*.journal") })
     }
+}
+
+/// Whose the vote journal in `home` is: the marked record's, also when the key is gone and the node only
+/// follows; nobody's where none was ever made.
+///
+/// # Errors
+/// When the mark cannot be read.
+pub fn owner(home: &Path) -> Result<Owner, GenesisError> {
+    Ok(Owner::Votes(read(home)?.map_or([0; 16], |id| id.0)))
+}
+
+/// The mark, if there is one.
+fn read(home: &Path) -> Result<Option<VoteRecordId>, GenesisError> {
+    let path = path(home);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(GenesisError::file("read", &path)(error)),
+    };
+    let text = files::read_text(&mut file, &path, RECORD_BYTES_MAX)?;
+    let found = VoteRecordId::parse(text.trim_end());
+    found.map(Some).ok_or(GenesisError::VoteRecordOther { path })
 }
 
 /// Whether there is a segment with a header. One is whole at all times: the last is never pruned, and the one
@@ -152,7 +172,9 @@ mod tests {
     }
 
     fn vote(home: &Path) {
-        let (mut journal, _) = Journal::open(Arc::new(FsDisk), &folder(home), Options::votes()).unwrap();
+        let owner = owner(home).unwrap();
+        let (mut journal, _) =
+            Journal::open(Arc::new(FsDisk), &folder(home), owner, Options::votes()).unwrap();
         journal.append(1, b"a vote").unwrap();
         journal.sync().unwrap();
     }

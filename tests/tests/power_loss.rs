@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use quorate_chain::ledger::journal::{FsDisk, Journal, Options};
+use quorate_chain::ledger::journal::{FsDisk, Journal, Options, Owner};
 use quorate_tests::power_loss::{Loss, preload, restore};
 
 struct Machine {
@@ -61,7 +61,8 @@ const LOSSES: [Loss; 4] =
 /// Numbers 1 to how many are in the journal of a tree that lost its power.
 fn journal_records(root: &Path) -> u64 {
     let options = Options { segment_bytes: 64 * 1024, record_bytes_max: 16 * 1024 };
-    let (journal, recovered) = Journal::open(Arc::new(FsDisk), &root.join("journal"), options).unwrap();
+    let (journal, recovered) =
+        Journal::open(Arc::new(FsDisk), &root.join("journal"), Owner::Votes([7; 16]), options).unwrap();
     let mut number = 0;
     for entry in journal.scan(journal.first()) {
         let entry = entry.unwrap();

@@ -1,8 +1,8 @@
-"""BLAKE3 with outputs of 32 bytes, plain and keyed, from its specification. Written to be read, not to be fast."""
+"""BLAKE3 with outputs of 32 bytes, plain, keyed and deriving keys, from its specification. Written to be read, not to be fast."""
 
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
 PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
-CHUNK_START, CHUNK_END, PARENT, ROOT, KEYED = 1, 2, 4, 8, 16
+CHUNK_START, CHUNK_END, PARENT, ROOT, KEYED, CONTEXT, MATERIAL = 1, 2, 4, 8, 16, 32, 64
 CHUNK_BYTES, BLOCK_BYTES = 1024, 64
 COLUMNS_AND_DIAGONALS = (
     (0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
@@ -84,7 +84,16 @@ def blake3(data):
     return _bytes(_subtree(IV, data, 0, ROOT))
 
 
+def _key(data):
+    return tuple(int.from_bytes(data[i:i + 4], "little") for i in range(0, 32, 4))
+
+
 def keyed(key, data):
     """The hash of `data` keyed with 32 bytes."""
-    words = tuple(int.from_bytes(key[i:i + 4], "little") for i in range(0, 32, 4))
-    return _bytes(_subtree(words, data, 0, ROOT | KEYED))
+    return _bytes(_subtree(_key(key), data, 0, ROOT | KEYED))
+
+
+def derived(context, material):
+    """The key that `material` gives for a use."""
+    key = _subtree(IV, context.encode(), 0, ROOT | CONTEXT)
+    return _bytes(_subtree(key, material, 0, ROOT | MATERIAL))

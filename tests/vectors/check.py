@@ -14,32 +14,16 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # Nothing is left behind in the folder.
 
+import compared
 import formats
 import rules
-from blake3 import blake3, keyed
+from blake3 import blake3, derived, keyed
+from check_stored import records, stored
 from codec import Refused, decode
+from compared import both_ways, differences, refused, same, unhex
 from ed25519 import is_registrable, public_key, verify_strict, verify_zip215
 
 FOLDER = Path(__file__).resolve().parent
-differences = []
-count = 0
-
-
-def same(found, expected, what):
-    global count
-    count += 1
-    if found != expected:
-        differences.append(f"{what}: found {found!r}, the vector says {expected!r}")
-
-
-def both_ways(kind, fields, data, what):
-    """The bytes say the fields, and the fields make the bytes."""
-    same(decode(kind, data), fields, f"{what}, decoded")
-    same(kind.write(fields).hex(), data.hex(), f"{what}, encoded")
-
-
-def unhex(vector, name="bytes"):
-    return bytes.fromhex(vector[name])
 
 
 def own_parts():
@@ -55,6 +39,8 @@ def own_parts():
     ):
         same(blake3(data[:length]).hex(), expected, f"BLAKE3 of {length} bytes")
     key = b"whats the Elvish word for friend"
+    context = "BLAKE3 2019-12-27 16:29:52 test vectors context"
+    same(derived(context, b"").hex(), "2cc39783c223154fea8dfb7c1b1660f2ac2dcbd1c1de8277b0b0dd39b7e50d7d", "derived key")
     same(keyed(key, b"").hex(), "92b2b75604ed3c761f9d6f62392c8a9227ad0ea3f09573e783f1498a4ed60d26", "keyed BLAKE3")
     rfc8032 = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
     public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
@@ -102,14 +88,6 @@ def transactions(file):
     for one in file["assets"]:
         symbol = formats.Text(16).write(one["symbol"])
         same(rules.tagged("Asset", unhex(one, "issuer") + symbol).hex(), one["id"], "id of an asset")
-
-
-def refused(attempt):
-    try:
-        attempt()
-    except Refused:
-        return True
-    return False
 
 
 def receipts(file):
@@ -309,20 +287,20 @@ def load(name):
     return json.loads(path.read_text())
 
 
-GROUPS = (own_parts, keys, taming, transactions, receipts, blocks, certificates, state, proofs, genesis, messages)
+GROUPS = (own_parts, keys, taming, transactions, receipts, blocks, certificates, state, proofs, genesis, messages, stored, records)
 ELSEWHERE = {"taming": FOLDER.parents[1] / "chain/tests/signatures/taming.json"}
 
 
 def main():
-    global count
     for group in GROUPS:
-        name, count, before, began = group.__name__, 0, len(differences), time.monotonic()
+        name, before, began = group.__name__, len(differences), time.monotonic()
+        compared.count = 0
         try:
             group(*([] if group is own_parts else [load(name)]))
         except (Refused, KeyError, ValueError, TypeError, OSError) as error:
             differences.append(f"{name}: {type(error).__name__}: {error}")
         bad = len(differences) - before
-        print(f"{name:<13}{count:>6} checks {bad:>4} differ {time.monotonic() - began:>6.1f} s")
+        print(f"{name:<13}{compared.count:>6} checks {bad:>4} differ {time.monotonic() - began:>6.1f} s")
     for difference in differences:
         print(difference[:400], file=sys.stderr)
     return 1 if differences else 0

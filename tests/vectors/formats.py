@@ -197,3 +197,49 @@ MESSAGE = Variant(
     recall=(10, signed(RECALL)),
     newest=(11, signed(NEWEST)),
 )
+
+# What a node stores: docs/LEDGER.md, "Stored".
+COUNT_MAX = 2**32 - 1
+POSITION = Struct(segment=U64, offset=U64)
+COMMIT_RECORD = Struct(
+    height=U64, block=HASH, body=POSITION, certificate=COMMIT, path=List(HEADER, 0, 256), result=RESULT,
+    receipts=List(RECEIPT, 0, COUNT_MAX), changes=List(Tuple(STATE_KEY, Option(STATE_VALUE)), 0, COUNT_MAX),
+)
+BLOCK_PLACE = Struct(hash=HASH, body=POSITION, commit=POSITION)
+EPOCH_START = Struct(first=U64, validators=VALIDATOR_SET)
+APPLIED = Struct(height=U64, scan_from=POSITION, index=Choice({0: "none", 1: "tx", 2: "full"}))
+ARCHIVED_BLOCK = Struct(block=BLOCK, result=RESULT, certificate=COMMIT, path=List(HEADER, 0, 256))
+
+VIEW_CHANGE_RECORD = Struct(claims=CLAIMS, committed=Option(COMMIT), prepared=Option(PREPARED))
+VOTES_OF_EPOCH = Struct(
+    epoch=U64, starts=U64, view=U64, new_view=Option(SIGNED_NEW_VIEW),
+    prepares=List(Tuple(U64, PREPARE_VOTE), 0, COUNT_MAX), commits=List(Tuple(U64, COMMIT_VOTE), 0, COUNT_MAX),
+    highest_prepared=Option(PREPARED), view_change=Option(VIEW_CHANGE_RECORD), lease=Option(U64), lost=BOOL,
+)
+# The epoch before has none before it.
+DURABLE_STATE = Struct(now=VOTES_OF_EPOCH, previous=Option(Struct(now=VOTES_OF_EPOCH, previous=Option(HASH))))
+VOTE_RECORD = Variant(
+    start=(1, Struct(number=U64)),
+    entered=(2, SIGNED_NEW_VIEW),
+    prepare=(3, PREPARE_VOTE),
+    commit=(4, Struct(vote=COMMIT_VOTE, prepared=PREPARED)),
+    view_change=(5, VIEW_CHANGE_RECORD),
+    lease=(6, Struct(epoch=U64, view=U64, height=U64)),
+    snapshot=(7, Struct(state=DURABLE_STATE)),
+    epoch=(8, Struct(epoch=U64)),
+    lost=(9, Struct()),
+    released=(10, Struct()),
+)
+
+
+def two(kind):
+    return Struct(first=signed(kind), second=signed(kind))
+
+
+EVIDENCE = Variant(
+    proposals=(1, two(CLAIM)),
+    prepares=(2, two(PREPARE_VOTE)),
+    commits=(3, two(COMMIT_VOTE)),
+    view_changes=(4, two(CLAIMS)),
+    new_views=(5, Struct(primary=U16, first=SIGNED_NEW_VIEW, second=SIGNED_NEW_VIEW)),
+)

@@ -23,6 +23,13 @@ pub enum LedgerError {
         /// The chain in the folder.
         found: String,
     },
+    /// The file that says whose the data folder is says nothing that makes sense. It may be removed: the journal's
+    /// files say it too.
+    #[error(
+        "{0} is damaged: it must hold the chain's id and the folder's format. Remove it: it is written again, and \
+         the journal's own files show whether the folder is of this chain"
+    )]
+    ChainFile(PathBuf),
     /// The journal failed or is damaged.
     #[error("journal: {0}")]
     Journal(journal::Error),
@@ -66,6 +73,9 @@ pub enum LedgerError {
         /// This program's.
         expected: u32,
     },
+    /// Opening was stopped by who asked for it; the next one goes on.
+    #[error("opening was interrupted; the next one goes on")]
+    Interrupted,
     /// A file beside journal and store could not be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -15,7 +15,8 @@
 //! | `overlay.rs` | execution beside the tip, by the parent's state |
 //! | `commit.rs` | what makes an executed block final |
 //! | `set_change.rs` | the end of an epoch |
-//! | `open.rs`, `replay.rs` | opening: the folder; replay from the journal, rebuilding the store |
+//! | `open.rs`, `replay.rs` | opening: journal and store; replay from the journal, rebuilding the store |
+//! | `folder.rs` | whose the data folder is |
 //! | `shared.rs` | what readers and writer share, and reading an entry at a height |
 //! | `leaves.rs` | the same for the tree: leaf by leaf |
 //! | `whole.rs` | that what the store does not have was never there |
@@ -45,6 +46,7 @@ mod cache;
 mod commit;
 mod error;
 pub mod fixture;
+mod folder;
 mod genesis;
 mod history;
 pub mod journal;

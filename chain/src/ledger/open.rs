@@ -1,27 +1,25 @@
 //! Opening: one process a folder, one chain a folder, a store that is made again when it is damaged.
 
 use super::error::LedgerError;
+use super::folder;
 use super::genesis::GenesisState;
-use super::journal::{Disk, FsDisk, Journal, TornTail};
+use super::journal::{Disk, FsDisk, Journal, Owner, TornTail};
 use super::options::{IndexLevel, LedgerOptions};
 use super::overlay::Context;
 use super::reader::Reader;
 use super::record::read_body;
-use super::replay::{Replayed, catch_up, damaged, reindex};
+use super::replay::{Replayed, Watch, catch_up, damaged, reindex};
 use super::shared::Shared;
-use super::store::{SledStore, Store, StoreError};
+use super::store::{SledStore, Store, StoreError, Table};
 use super::write_behind::{Threads, guarded};
 use super::{Ledger, Tip};
 use crate::block::Block;
-use crate::ids::ChainId;
 use crate::parameters::Parameters;
 use crate::state::{StateKey, StateValue, Version};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Version of what is in the data folder.
-const FORMAT: u32 = 4;
 
 /// What opening did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,13 +77,18 @@ pub(super) fn open(
     data: &Path,
     genesis: &GenesisState,
     options: &LedgerOptions,
+    watch: Watch<'_>,
 ) -> Result<Opened, LedgerError> {
     std::fs::create_dir_all(data).map_err(|source| io(data, source))?;
-    check_chain(data, genesis.chain)?;
+    let claimed = folder::is_of(data, genesis.chain)?;
     let folder = data.join("state");
     let disk: Arc<dyn Disk> = Arc::new(FsDisk);
     // The journal's lock comes first: it guards the store too.
-    let (journal, recovered) = Journal::open(disk, &data.join("journal/chain"), options.segments)?;
+    let (journal, recovered) =
+        Journal::open(disk, &data.join("journal/chain"), owner(genesis), options.segments)?;
+    if !claimed {
+        folder::claim(data, genesis.chain)?;
+    }
     let cache_bytes = options.store_cache_bytes();
     let mut rebuilt = None;
     let store = match probed(&folder, options).and_then(|()| SledStore::open(&folder, cache_bytes)) {
@@ -104,10 +107,14 @@ pub(super) fn open(
         });
         Ok(Box::new(new_store(&folder, cache_bytes)?))
     };
-    let mut opened = start(journal, Box::new(store), remake, genesis, options)?;
+    let mut opened = start(journal, Box::new(store), remake, genesis, options, watch)?;
     opened.report.torn_tail = recovered.torn_tail;
     opened.report.rebuilt = rebuilt.or(opened.report.rebuilt);
     Ok(opened)
+}
+
+const fn owner(genesis: &GenesisState) -> Owner {
+    Owner::Chain(genesis.chain)
 }
 
 /// Whether a store that a crash left can be opened without harm.
@@ -125,12 +132,12 @@ pub(super) fn open_with(
     genesis: &GenesisState,
     options: &LedgerOptions,
 ) -> Result<Opened, LedgerError> {
-    let (journal, recovered) = Journal::open(disk, folder, options.segments)?;
+    let (journal, recovered) = Journal::open(disk, folder, owner(genesis), options.segments)?;
     let remake = |store: Box<dyn Store>| {
         store.clear()?;
         Ok(store)
     };
-    let mut opened = start(journal, store, remake, genesis, options)?;
+    let mut opened = start(journal, store, remake, genesis, options, &mut |_| ControlFlow::Continue(()))?;
     opened.report.torn_tail = recovered.torn_tail;
     Ok(opened)
 }
@@ -141,9 +148,10 @@ fn start(
     remake: impl FnOnce(Box<dyn Store>) -> Result<Box<dyn Store>, LedgerError>,
     genesis: &GenesisState,
     options: &LedgerOptions,
+    watch: Watch<'_>,
 ) -> Result<Opened, LedgerError> {
     let level = options.index;
-    let (store, mut replayed, rebuilt) = bring_up(&journal, store, remake, genesis, level)?;
+    let (store, mut replayed, rebuilt) = bring_up(&journal, store, remake, (genesis, level), watch)?;
     let report = OpenReport {
         replayed: replayed.replayed,
         from_kept_tree: replayed.from_kept_tree,
@@ -192,22 +200,37 @@ fn bring_up(
     journal: &Journal,
     mut store: Box<dyn Store>,
     remake: impl FnOnce(Box<dyn Store>) -> Result<Box<dyn Store>, LedgerError>,
-    genesis: &GenesisState,
-    level: IndexLevel,
+    (genesis, level): (&GenesisState, IndexLevel),
+    watch: Watch<'_>,
 ) -> Result<BroughtUp, LedgerError> {
     let found = match store.damaged() {
         Some(what) => Err(StoreError::Failed(what).into()),
-        None => guarded(|| catch_up(journal, store.as_ref(), genesis, level)),
+        None => guarded(|| {
+            check_noted(store.as_ref())?;
+            catch_up(journal, store.as_ref(), genesis, level, watch)
+        }),
     };
     match found {
         Err(error) if error.is_of_store() => {
             tracing::warn!(%error, "the store does not fit the journal; making it again");
             store = remake(store)?;
-            let replayed = catch_up(journal, store.as_ref(), genesis, level)?;
+            let replayed = catch_up(journal, store.as_ref(), genesis, level, watch)?;
             Ok((store, replayed, Some(error.to_string())))
         }
         done => done.map(|replayed| (store, replayed, None)),
     }
+}
+
+/// That a store with blocks knows of a checkpoint: the first one comes before the first block. A store that lost
+/// only that would be emptied and filled again without a word.
+fn check_noted(store: &dyn Store) -> Result<(), StoreError> {
+    let heights = (0u64.to_be_bytes(), u64::MAX.to_be_bytes());
+    if store.applied().is_none() && !store.range(Table::Blocks, &heights.0, &heights.1, 1)?.is_empty() {
+        return Err(StoreError::Failed(
+            "`applied`, the note of its last checkpoint, is damaged or missing".into(),
+        ));
+    }
+    Ok(())
 }
 
 fn parameters(shared: &Shared, tip: &Tip) -> Result<Parameters, LedgerError> {
@@ -235,34 +258,4 @@ fn new_store(folder: &Path, cache_bytes: u64) -> Result<SledStore, LedgerError> 
 
 fn io(path: &Path, source: std::io::Error) -> LedgerError {
     LedgerError::Io { path: PathBuf::from(path), source }
-}
-
-/// One folder, one chain: the file `chain` holds its id and the format's version.
-fn check_chain(data: &Path, chain: ChainId) -> Result<(), LedgerError> {
-    let path = data.join("chain");
-    let expected = format!("{chain} format {FORMAT}\n");
-    match std::fs::read_to_string(&path) {
-        Ok(found) if found == expected => Ok(()),
-        Ok(found) => {
-            let found: String = found.trim().chars().take(100).collect();
-            let path = data.to_path_buf();
-            Err(match found.split_once(" format ") {
-                Some((id, format)) if id == chain.to_string() => {
-                    LedgerError::OtherFormat { path, found: format.to_owned(), expected: FORMAT }
-                }
-                _ => LedgerError::OtherChain { path, expected: chain, found },
-            })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let write = || -> std::io::Result<()> {
-                let new = data.join("chain.new");
-                std::fs::write(&new, &expected)?;
-                std::fs::File::open(&new)?.sync_all()?;
-                std::fs::rename(&new, &path)?;
-                std::fs::File::open(data)?.sync_all()
-            };
-            write().map_err(|source| io(&path, source))
-        }
-        Err(source) => Err(io(&path, source)),
-    }
 }

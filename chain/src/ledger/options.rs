@@ -7,6 +7,7 @@ use super::open::{self, Opened};
 use super::store::Store;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -116,7 +117,7 @@ impl LedgerOptions {
     /// # Errors
     /// As there.
     pub fn open(&self, data: &Path, genesis: &GenesisState) -> Result<Opened, LedgerError> {
-        open::open(data, genesis, self)
+        open::open(data, genesis, self, &mut |_| ControlFlow::Continue(()))
     }
 
     /// Opens a ledger on any disk and store, as [`Ledger::open_with`](super::Ledger::open_with) does.

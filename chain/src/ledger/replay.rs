@@ -17,6 +17,7 @@ use crate::ids::{BlockHash, Epoch, Height};
 use crate::state::tree::{self, KeyHash, LEAF_KEYS_MAX, LeafSource, Pair, Prefix, RangeSource, Tree};
 use crate::state::{StateError, StateKey};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Bytes of changes that are collected before they go into the store: a key is written once for all of them.
@@ -40,9 +41,13 @@ pub(super) struct Replayed {
     pub(super) from_kept_tree: bool,
 }
 
+/// Hears the height of each commit that is replayed, and may stop the opening; the next one goes on.
+pub(super) type Watch<'a> = &'a mut dyn FnMut(Height) -> ControlFlow<()>;
+
 struct Replay<'a> {
     journal: &'a Journal,
     store: &'a dyn Store,
+    watch: Watch<'a>,
     level: IndexLevel,
     tip: Tip,
     bodies: BTreeMap<BlockHash, (Height, Position)>,
@@ -63,6 +68,7 @@ pub(super) fn catch_up(
     store: &dyn Store,
     genesis: &GenesisState,
     level: IndexLevel,
+    watch: Watch<'_>,
 ) -> Result<Replayed, LedgerError> {
     let applied = match store.applied() {
         Some(applied) => applied,
@@ -76,13 +82,15 @@ pub(super) fn catch_up(
     let mut replay = Replay {
         journal,
         store,
+        watch,
         level,
         tip: tip_at(journal, store, genesis, applied.height)?,
         bodies: BTreeMap::new(),
         replayed: 0,
         batch: Batch::new(applied, Tree::EMPTY, 0),
         runs: Writer::new(store, manifest, level)?,
-        touched: kept.as_ref().map(|_| BTreeSet::new()),
+        // What is read first must be true: a lost neighbour of the parameters shows here, not behind the opening.
+        touched: kept.as_ref().map(|_| BTreeSet::from([StateKey::Parameters.hash()])),
     };
     let from = kept.as_ref().map_or(applied.scan_from, |kept| kept.applied.scan_from.min(applied.scan_from));
     for entry in journal.scan(from) {
@@ -165,7 +173,10 @@ impl Replay<'_> {
         if self.replayed.is_multiple_of(PROGRESS_HEIGHTS) {
             tracing::info!(height = commit.height.0, "replaying the journal");
         }
-        Ok(())
+        match (self.watch)(commit.height) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(LedgerError::Interrupted),
+        }
     }
 
     /// What was collected into the store.

@@ -4,11 +4,12 @@ mod archives;
 mod commit;
 mod damage;
 mod epochs;
+mod opening;
 mod overlays;
 mod storage;
 mod verifying;
 
-use super::journal::{Disk, MemDisk, Options, PowerLoss};
+use super::journal::{Disk, MemDisk, Options, Owner, PowerLoss};
 use super::reader::{BALANCES_MAX, CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX};
 use super::*;
 use crate::block::{Header, PROTOCOL_VERSION, transactions_root};
@@ -111,7 +112,7 @@ fn with(disk: &MemDisk, store: &MemoryStore, options: LedgerOptions) -> Result<O
     if disk.list(folder).is_ok_and(|names| names.is_empty()) {
         // Segments that are there keep their size; opening reads all of a segment.
         let small = Options { segment_bytes: 512 * 1024, record_bytes_max: 500 * 1024 };
-        drop(Journal::open(Arc::clone(&disk) as Arc<dyn Disk>, folder, small)?);
+        drop(Journal::open(Arc::clone(&disk) as Arc<dyn Disk>, folder, Owner::Chain(CHAIN), small)?);
     }
     options.open_with(disk, folder, Box::new(store.clone()), &genesis())
 }

@@ -13,6 +13,7 @@
 //! | `certificates.rs` | validator sets, cards, readies, votes, certificates |
 //! | `state.rs` | an entry of every kind, roots |
 //! | `proofs.rs` | proofs of entries, absences and list elements |
+//! | `stored.rs` | journal, store and archive of a chain of five |
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
@@ -25,6 +26,7 @@ mod keys;
 mod proofs;
 mod receipts;
 mod state;
+mod stored;
 mod transactions;
 
 use borsh::BorshSerialize;

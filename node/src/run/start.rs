@@ -9,6 +9,7 @@ use quorate_chain::ledger::{LedgerOptions, Opened};
 use quorate_chain::{Epoch, Height};
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Config, Replica, SealedBlock, Tip};
+use quorate_genesis::vote_record;
 use std::sync::Arc;
 
 /// Committed heights below the tip that the core is told at start, for anchors there (R17).
@@ -25,7 +26,7 @@ pub(super) fn open(config: &NodeConfig) -> Result<Stored, NodeError> {
     let genesis = config.genesis.to_state();
     let options = LedgerOptions { probe: Some(Arc::new(probe)), ..config.ledger.clone() };
     let opened = options.open(&data, &genesis)?;
-    let votes = VoteJournal::open(&data.join("journal/votes"))?;
+    let votes = VoteJournal::open(&data.join("journal/votes"), vote_record::owner(&config.home)?)?;
     let tip = opened.ledger.tip();
     tracing::info!(
         height = tip.height.0, block = %tip.block, replayed = opened.report.replayed,

@@ -4,7 +4,7 @@ use super::Fatal;
 use quorate_chain::Height;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::ledger::LedgerError;
-use quorate_chain::ledger::journal::{FsDisk, Journal, Options, Position};
+use quorate_chain::ledger::journal::{FsDisk, Journal, Options, Owner, Position};
 use quorate_consensus::{DurableState, Input, PersistId, Record};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ pub(super) struct VoteJournal {
 }
 
 impl VoteJournal {
-    /// Opens or makes the journal and reads it.
-    pub(super) fn open(folder: &Path) -> Result<Self, LedgerError> {
-        let (journal, recovered) = Journal::open(Arc::new(FsDisk), folder, Options::votes())?;
+    /// Opens or makes the journal of a vote record and reads it.
+    pub(super) fn open(folder: &Path, owner: Owner) -> Result<Self, LedgerError> {
+        let (journal, recovered) = Journal::open(Arc::new(FsDisk), folder, owner, Options::votes())?;
         if let Some(torn) = recovered.torn_tail {
             tracing::warn!(position = %torn.position, bytes = torn.bytes, "discarded unsynced votes");
         }
@@ -108,10 +108,12 @@ mod tests {
     use quorate_chain::certificate::PrepareVote;
     use quorate_chain::{BlockHash, Epoch, View};
 
+    const OWNER: Owner = Owner::Votes([7; 16]);
+
     #[test]
     fn a_sync_makes_so_many_records_durable_and_the_next_waits_for_its_own() {
         let folder = tempfile::tempdir().unwrap();
-        let votes = VoteJournal::open(folder.path()).unwrap();
+        let votes = VoteJournal::open(folder.path(), OWNER).unwrap();
         let (records, queue) = mpsc::unbounded_channel();
         for number in 1..=GROUP_MAX as u64 + 1 {
             records.send((PersistId(number), Record::Start(number))).unwrap();
@@ -123,14 +125,14 @@ mod tests {
             assert!(matches!(told.try_recv(), Ok(Input::Persisted(PersistId(last))) if last == number));
         }
         assert!(told.try_recv().is_err() && failed.try_recv().is_err());
-        let again = VoteJournal::open(folder.path()).unwrap();
+        let again = VoteJournal::open(folder.path(), OWNER).unwrap();
         assert_eq!(again.state().starts, GROUP_MAX as u64 + 1, "all are there");
     }
 
     #[test]
     fn what_is_said_to_be_durable_is_there_again_and_snapshots_keep_it() {
         let folder = tempfile::tempdir().unwrap();
-        let mut votes = VoteJournal::open(folder.path()).unwrap();
+        let mut votes = VoteJournal::open(folder.path(), OWNER).unwrap();
         let vote = |height| PrepareVote {
             epoch: Epoch(0),
             view: View(0),
@@ -143,7 +145,7 @@ mod tests {
         votes.write(&mut vec![(PersistId(3), Record::Prepare(vote(2)))]).unwrap();
         let state = votes.state();
         drop(votes);
-        let again = VoteJournal::open(folder.path()).unwrap();
+        let again = VoteJournal::open(folder.path(), OWNER).unwrap();
         assert_eq!(again.state(), state);
         assert_eq!((again.state().starts, again.state().prepares.len()), (1, 2));
     }

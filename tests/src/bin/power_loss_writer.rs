@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use quorate_chain::ledger::journal::{FsDisk, Journal, Options};
+use quorate_chain::ledger::journal::{FsDisk, Journal, Options, Owner};
 
 /// `O_DSYNC` on Linux.
 const O_DSYNC: i32 = 0o10000;
@@ -42,7 +42,8 @@ fn acknowledge(number: u64) -> Done {
 
 fn journal(directory: &Path) -> Done {
     let options = Options { segment_bytes: 64 * 1024, record_bytes_max: 16 * 1024 };
-    let (mut journal, _) = Journal::open(Arc::new(FsDisk), &directory.join("journal"), options)?;
+    let (mut journal, _) =
+        Journal::open(Arc::new(FsDisk), &directory.join("journal"), Owner::Votes([7; 16]), options)?;
     loop {
         let first = journal.next_sequence();
         for number in first..first + GROUP {

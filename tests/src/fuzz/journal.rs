@@ -4,7 +4,8 @@ use super::genuine::CHAIN;
 use super::script::Script;
 use quorate_chain::TimestampMs;
 use quorate_chain::ledger::journal::{
-    Disk, Entry, Journal, MemDisk, Options, Position, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, VERSION,
+    Disk, Entry, Journal, MemDisk, Options, Owner, Position, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES,
+    VERSION,
 };
 use quorate_chain::ledger::{GenesisState, Ledger, MemoryStore};
 use quorate_chain::parameters::Parameters;
@@ -46,11 +47,14 @@ fn forge(script: &mut Script<'_>, number: u64, sequence: &mut u64) -> Vec<u8> {
     header[24..32].copy_from_slice(&bytes.to_le_bytes());
     header[32..40].copy_from_slice(&first.to_le_bytes());
     header[40..56].copy_from_slice(&identity);
-    let checksum = blake3::hash(&header[..56]);
-    header[56..72].copy_from_slice(&checksum.as_bytes()[..16]);
+    // The chain's, or no owner that there can be.
+    header[56] = if lies == u8::MAX { script.byte() } else { 1 };
+    header[57..89].copy_from_slice(&CHAIN.0);
+    let checksum = blake3::hash(&header[..89]);
+    header[89..105].copy_from_slice(&checksum.as_bytes()[..16]);
     let key = blake3::derive_key(
-        "quorate journal segment key 1",
-        &[&identity[..], &said_number.to_le_bytes()].concat(),
+        "quorate journal segment key 2",
+        &[&identity[..], &said_number.to_le_bytes(), &header[56..89]].concat(),
     );
     let mut out = header.to_vec();
     for _ in 0..script.below(12) {
@@ -133,7 +137,7 @@ pub fn journal(data: &[u8]) {
 fn open(
     disk: &MemDisk,
 ) -> Result<(Journal, quorate_chain::ledger::journal::Recovered), quorate_chain::ledger::journal::Error> {
-    Journal::open(Arc::new(disk.clone()), Path::new(FOLDER), OPTIONS)
+    Journal::open(Arc::new(disk.clone()), Path::new(FOLDER), Owner::Chain(CHAIN), OPTIONS)
 }
 
 fn written_and_damaged(disk: &MemDisk, script: &mut Script<'_>) {

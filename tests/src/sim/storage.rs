@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use super::votes::VoteJournal;
-use quorate_chain::ledger::journal::{Disk, Journal, MemDisk, Options, PowerLoss};
+use quorate_chain::ledger::journal::{Disk, Journal, MemDisk, Options, Owner, PowerLoss};
 use quorate_chain::ledger::{GenesisState, Ledger, LedgerError, MemoryStore, Opened};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl Storage {
         if self.disk.list(chain).is_ok_and(|names| names.is_empty()) {
             // The ledger's own first segment would have room for years, and opening it reads all of that.
             // Segments that are there keep their size.
-            drop(Journal::open(Arc::clone(&disk), chain, self.chain)?);
+            drop(Journal::open(Arc::clone(&disk), chain, Owner::Chain(genesis.chain), self.chain)?);
         }
         let opened = Ledger::open_with(Arc::clone(&disk), chain, Box::new(self.store.clone()), genesis)?;
         Ok((opened, VoteJournal::open(disk, votes, self.votes)?))

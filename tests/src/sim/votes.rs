@@ -4,7 +4,7 @@ use super::slip::Slip;
 use quorate_chain::Height;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::ledger::LedgerError;
-use quorate_chain::ledger::journal::{Disk, Journal, Options};
+use quorate_chain::ledger::journal::{Disk, Journal, Options, Owner};
 use quorate_consensus::{DurableState, Record};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,9 @@ use std::sync::Arc;
 const RECORD: u8 = 1;
 /// Records after which the state is written as one and what was before is pruned.
 const SNAPSHOT_RECORDS: usize = 150;
+
+/// Whose votes these are; a simulated disk is one replica's alone.
+const RECORD_ID: [u8; 16] = [1; 16];
 
 /// The journal with the state that its records add up to.
 pub(super) struct VoteJournal {
@@ -24,7 +27,7 @@ pub(super) struct VoteJournal {
 impl VoteJournal {
     /// Opens or makes the journal and reads it.
     pub(super) fn open(disk: Arc<dyn Disk>, folder: &Path, options: Options) -> Result<Self, LedgerError> {
-        let (journal, recovered) = Journal::open(disk, folder, options)?;
+        let (journal, recovered) = Journal::open(disk, folder, Owner::Votes(RECORD_ID), options)?;
         let mut state = DurableState::default();
         let mut records = 0;
         for entry in journal.scan(recovered.first) {

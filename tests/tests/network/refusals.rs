@@ -64,6 +64,21 @@ fn a_second_process_on_a_folder_and_a_folder_of_another_chain_are_refused() {
     assert_says(&refused(&home), &["was not made with this consensus key"]);
     fs::rename(&away, &record).unwrap();
 
+    // Nor is a journal of another purpose or of another node's votes.
+    let segment = |node, kind| devnet.home(node).join(format!("data/journal/{kind}/0000000001.journal"));
+    let (blocks, votes) = (segment(0, "chain"), segment(0, "votes"));
+    let swap = |one: &Path, other: &Path| {
+        fs::rename(one, &away).unwrap();
+        fs::rename(other, one).unwrap();
+        fs::rename(&away, other).unwrap();
+    };
+    swap(&blocks, &votes);
+    assert_says(&refused(&home), &[blocks.to_str().unwrap(), "is of the journal of the vote record"]);
+    swap(&blocks, &votes);
+    swap(&votes, &segment(1, "votes"));
+    assert_says(&refused(&home), &[votes.to_str().unwrap(), "here belongs that of the vote record"]);
+    swap(&votes, &segment(1, "votes"));
+
     // Nothing was harmed.
     devnet.start_again();
     chain.transfer(0, &mut wallets[0], receiver, 1);

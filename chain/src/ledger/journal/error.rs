@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Position;
+use super::{Owner, Position};
 
 /// Why a journal call failed. None of these is a peer's fault.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,18 @@ pub enum Error {
         path: PathBuf,
         /// Its format version.
         found: u16,
+    },
+    /// A segment of another journal is where this one's should be. Put the right file back.
+    #[error(
+        "{} is of the journal of {found}; here belongs that of {expected}. Put the right file back", path.display()
+    )]
+    Foreign {
+        /// The segment's file.
+        path: PathBuf,
+        /// Whose it is.
+        found: Owner,
+        /// Whose it should be.
+        expected: Owner,
     },
     /// The options contradict each other.
     #[error("journal options: {0}")]
@@ -80,7 +92,7 @@ pub enum Corruption {
     /// The segment's header is damaged.
     #[error("segment header is damaged")]
     SegmentHeader,
-    /// The segment is of another journal, or its first sequence number doesn't follow.
+    /// The segment is of another journal of the same owner, or its first sequence number doesn't follow.
     #[error("segment does not belong here")]
     ForeignSegment,
     /// A segment between others is missing.

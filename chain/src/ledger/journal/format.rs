@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::error::{Corruption, Error};
+use super::owner::{OWNER_BYTES, Owner};
 
 /// Format version this program writes and reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// What storage writes whole or not at all.
 pub(super) const SECTOR_BYTES: u64 = 512;
 /// A segment's header has a sector of its own, so that no later write touches it.
@@ -19,13 +20,13 @@ pub const RECORD_HEADER_BYTES: u64 = 48;
 pub(super) const ALIGNMENT: u64 = 8;
 
 const SEGMENT_MAGIC: &[u8; 8] = b"QUORJRNL";
-const SEGMENT_CHECKED_BYTES: usize = 56;
+const SEGMENT_CHECKED_BYTES: usize = 56 + OWNER_BYTES;
 const SEGMENT_ENCODED_BYTES: usize = SEGMENT_CHECKED_BYTES + CHECKSUM_BYTES;
 const RECORD_MARKER: [u8; 4] = *b"QREC";
 const RECORD_CHECKED_BYTES: usize = 28;
 const RECORD_HASHED_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 16;
-const KEY_CONTEXT: &str = "quorate journal segment key 1";
+const KEY_CONTEXT: &str = "quorate journal segment key 2";
 
 const _: () = assert!(SEGMENT_ENCODED_BYTES as u64 <= SEGMENT_HEADER_BYTES);
 const _: () = assert!((RECORD_HASHED_BYTES + CHECKSUM_BYTES) as u64 == RECORD_HEADER_BYTES);
@@ -58,13 +59,15 @@ impl fmt::Display for Position {
 }
 
 /// First sector of a segment: magic (8), version (2), zeros (6), segment number (8), segment bytes (8), first
-/// sequence number (8), journal identity (16), blake3 of all before (16), zeros.
+/// sequence number (8), journal identity (16), owner (33), blake3 of all before (16), zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
     pub(super) number: u64,
     pub(super) bytes: u64,
     pub(super) first_sequence: u64,
+    /// Random: no two journals have the same.
     pub(super) identity: [u8; 16],
+    pub(super) owner: Owner,
 }
 
 impl SegmentHeader {
@@ -76,6 +79,7 @@ impl SegmentHeader {
         out[24..32].copy_from_slice(&self.bytes.to_le_bytes());
         out[32..40].copy_from_slice(&self.first_sequence.to_le_bytes());
         out[40..56].copy_from_slice(&self.identity);
+        out[56..SEGMENT_CHECKED_BYTES].copy_from_slice(&self.owner.encode());
         let checksum = blake3::hash(&out[..SEGMENT_CHECKED_BYTES]);
         out[SEGMENT_CHECKED_BYTES..SEGMENT_ENCODED_BYTES]
             .copy_from_slice(&checksum.as_bytes()[..CHECKSUM_BYTES]);
@@ -94,11 +98,14 @@ impl SegmentHeader {
         }
         let mut identity = [0; 16];
         identity.copy_from_slice(&sector[40..56]);
+        let mut owner = [0; OWNER_BYTES];
+        owner.copy_from_slice(&sector[56..SEGMENT_CHECKED_BYTES]);
         let header = Self {
             number: u64_at(sector, 16),
             bytes: u64_at(sector, 24),
             first_sequence: u64_at(sector, 32),
             identity,
+            owner: Owner::decode(owner).ok_or_else(damaged)?,
         };
         // Encoding again checks the checksum and all the zeros.
         if header.encode() == *sector { Ok(header) } else { Err(damaged()) }
@@ -107,9 +114,10 @@ impl SegmentHeader {
     /// Key of the checksums of this segment's records. Another journal's bytes, or another segment's, that the
     /// file system shows here after a crash never verify.
     pub(super) fn key(&self) -> [u8; 32] {
-        let mut material = [0; 24];
+        let mut material = [0; 24 + OWNER_BYTES];
         material[..16].copy_from_slice(&self.identity);
-        material[16..].copy_from_slice(&self.number.to_le_bytes());
+        material[16..24].copy_from_slice(&self.number.to_le_bytes());
+        material[24..].copy_from_slice(&self.owner.encode());
         blake3::derive_key(KEY_CONTEXT, &material)
     }
 }

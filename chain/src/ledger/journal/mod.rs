@@ -13,6 +13,7 @@
 //! - `reader`: [`Reader`] and [`Scan`], usable from any thread beside the writer
 //! - `survey`: [`Survey`], a look through all files that changes nothing and goes past damage
 //! - `format`: the bytes
+//! - `owner`: [`Owner`], whose a journal is
 //! - `disk`, `fs_disk`, `mem_disk`: the files behind a trait; the real ones, and ones that can lose power
 //!
 //! # What can be relied on
@@ -25,6 +26,9 @@
 //!   Two proofs of that are used: a later record that says it was appended after the unreadable one was synced
 //!   (each record carries the highest sequence number known durable at its append); and damage that no lost
 //!   sector explains, because none of the record's sectors reads as the zeros that were there before.
+//! - files of another [`Owner`] are [`Error::Foreign`] before any payload of theirs is used: another chain's, another
+//!   key's votes, votes where the chain should be. A segment's header is durable before its first record, and says
+//!   it.
 //! - what the one cannot tell from the other is the loss of the last synced batch as a whole, as by restoring an
 //!   older copy of the file. Whoever needs to know keeps a witness elsewhere (R47).
 //!
@@ -37,6 +41,7 @@ mod error;
 mod format;
 mod fs_disk;
 mod mem_disk;
+mod owner;
 mod reader;
 mod recovery;
 mod survey;
@@ -49,6 +54,7 @@ pub use error::{Corruption, Error};
 pub use format::{Position, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, VERSION};
 pub use fs_disk::FsDisk;
 pub use mem_disk::{MemDisk, PowerLoss};
+pub use owner::Owner;
 pub use reader::{Entry, Reader, SCAN_WINDOW_BYTES, SEGMENTS_OPEN_MAX, Scan};
 pub use recovery::{Recovered, TornTail};
 pub use survey::{Found, Survey};

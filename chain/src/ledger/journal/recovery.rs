@@ -8,6 +8,7 @@ use super::disk::{Disk, DiskFile, DiskLock, read_exact_at, write_all_at};
 use super::error::{Corruption, Error};
 use super::format::{ALIGNMENT, Position, RECORD_HEADER_BYTES, RecordHeader, SECTOR_BYTES};
 use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader, is_zero, segment_number, segment_path};
+use super::owner::Owner;
 use super::reader::{Catalog, SCAN_WINDOW_BYTES, Segment, Shared, Slot, Window, slot};
 use super::writer::{Opened, make_segment};
 
@@ -37,6 +38,7 @@ pub struct TornTail {
 pub(super) fn open(
     disk: Arc<dyn Disk>,
     dir: &Path,
+    owner: Owner,
     segment_bytes: u64,
 ) -> Result<(Opened, Recovered, DiskLock), Error> {
     disk.create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -44,10 +46,10 @@ pub(super) fn open(
         std::io::ErrorKind::WouldBlock => Error::Locked { path: dir.to_path_buf() },
         _ => Error::io("lock", dir)(source),
     })?;
-    let headers = segment_headers(disk.as_ref(), dir)?;
+    let headers = segment_headers(disk.as_ref(), dir, owner)?;
     let header = match headers.last() {
         Some(header) => header.clone(),
-        None => first_segment(disk.as_ref(), dir, segment_bytes)?,
+        None => first_segment(disk.as_ref(), dir, owner, segment_bytes)?,
     };
     let path = segment_path(dir, header.number);
     let file = disk.open(&path).map_err(Error::io("open", &path))?;
@@ -64,19 +66,19 @@ pub(super) fn open(
     let first = segments.keys().next().map_or(end, |number| Position::start_of(*number));
     let shared = Arc::new(Shared::new(disk, dir, Catalog { segments, end }));
     let next_sequence = tail.next_sequence;
-    let opened = Opened { shared, identity: header.identity, file, segment, next_sequence };
+    let opened = Opened { shared, identity: header.identity, owner, file, segment, next_sequence };
     Ok((opened, Recovered { first, end, records: next_sequence - 1, torn_tail }, lock))
 }
 
-fn first_segment(disk: &dyn Disk, dir: &Path, bytes: u64) -> Result<SegmentHeader, Error> {
+fn first_segment(disk: &dyn Disk, dir: &Path, owner: Owner, bytes: u64) -> Result<SegmentHeader, Error> {
     let identity = disk.fresh_identity().map_err(Error::io("read randomness for", dir))?;
-    let header = SegmentHeader { number: 1, bytes, first_sequence: 1, identity };
+    let header = SegmentHeader { number: 1, bytes, first_sequence: 1, identity, owner };
     make_segment(disk, dir, &header)?;
     Ok(header)
 }
 
 /// Headers of all segments in order, after removing one whose creation a crash cut short.
-fn segment_headers(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentHeader>, Error> {
+fn segment_headers(disk: &dyn Disk, dir: &Path, owner: Owner) -> Result<Vec<SegmentHeader>, Error> {
     let names = disk.list(dir).map_err(Error::io("list", dir))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable();
@@ -96,7 +98,7 @@ fn segment_headers(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentHeader>, Er
             disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
             break;
         }
-        headers.push(segment_header(file.as_ref(), &path, *number, headers.last())?);
+        headers.push(segment_header(file.as_ref(), &path, (owner, *number), headers.last())?);
     }
     Ok(headers)
 }
@@ -104,7 +106,7 @@ fn segment_headers(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentHeader>, Er
 pub(super) fn segment_header(
     file: &dyn DiskFile,
     path: &Path,
-    number: u64,
+    (owner, number): (Owner, u64),
     before: Option<&SegmentHeader>,
 ) -> Result<SegmentHeader, Error> {
     let bytes = file.len().map_err(Error::io("stat", path))?;
@@ -114,6 +116,9 @@ pub(super) fn segment_header(
     let mut sector = [0; SEGMENT_HEADER_BYTES as usize];
     read_exact_at(file, 0, &mut sector).map_err(Error::io("read", path))?;
     let header = SegmentHeader::decode(path, &sector)?;
+    if header.owner != owner {
+        return Err(Error::Foreign { path: path.to_path_buf(), found: header.owner, expected: owner });
+    }
     let follows = before.is_none_or(|before| {
         before.identity == header.identity && before.first_sequence <= header.first_sequence
     });

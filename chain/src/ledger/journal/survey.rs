@@ -9,6 +9,7 @@ use super::disk::{Disk, DiskFile, DiskLock, read_exact_at};
 use super::error::{Corruption, Error};
 use super::format::{ALIGNMENT, Position, RECORD_HEADER_BYTES, RecordHeader};
 use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader, is_zero, segment_number, segment_path};
+use super::owner::Owner;
 use super::reader::{Catalog, Entry, Reader, SCAN_WINDOW_BYTES, Segment, Shared, Slot, Window, slot};
 use super::recovery::{Tail, TornTail, is_unfinished, segment_header};
 
@@ -65,16 +66,16 @@ impl fmt::Debug for Survey {
 }
 
 impl Survey {
-    /// Takes the lock of a journal that is there and looks at its segments' headers.
+    /// Takes the lock of the journal of `owner` that is there and looks at its segments' headers.
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Version`]; [`Error::Io`] when the folder can't be read.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, Error> {
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, owner: Owner) -> Result<Self, Error> {
         let lock = disk.lock(&dir.join("lock")).map_err(|source| match source.kind() {
             std::io::ErrorKind::WouldBlock => Error::Locked { path: dir.to_path_buf() },
             _ => Error::io("lock", dir)(source),
         })?;
-        let parts = parts(disk.as_ref(), dir)?;
+        let parts = parts(disk.as_ref(), dir, owner)?;
         let segments: BTreeMap<_, _> = parts.iter().map(|part| (part.number, part.segment)).collect();
         let end = parts.back().map_or(Position::default(), |part| Position {
             segment: part.number,
@@ -255,7 +256,7 @@ fn misplaced(expected: Option<u64>, found: u64) -> Option<Corruption> {
 }
 
 /// All segments in order, each with what is wrong with it.
-fn parts(disk: &dyn Disk, dir: &Path) -> Result<VecDeque<Part>, Error> {
+fn parts(disk: &dyn Disk, dir: &Path, owner: Owner) -> Result<VecDeque<Part>, Error> {
     let names = disk.list(dir).map_err(Error::io("list", dir))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable();
@@ -275,7 +276,7 @@ fn parts(disk: &dyn Disk, dir: &Path) -> Result<VecDeque<Part>, Error> {
         if is_last && is_unfinished(file.as_ref(), &path)? {
             break;
         }
-        let mut part = match segment_header(file.as_ref(), &path, *number, before.as_ref()) {
+        let mut part = match segment_header(file.as_ref(), &path, (owner, *number), before.as_ref()) {
             Ok(header) => {
                 let (segment, first_sequence) = (Segment::of(&header), Some(header.first_sequence));
                 before = Some(header);
@@ -284,7 +285,7 @@ fn parts(disk: &dyn Disk, dir: &Path) -> Result<VecDeque<Part>, Error> {
             Err(error @ Error::Version { .. }) => return Err(error),
             Err(error) => {
                 damage.push(error);
-                let segment = guessed(file.as_ref(), *number, before.as_ref())?;
+                let segment = guessed(file.as_ref(), (owner, *number), before.as_ref())?;
                 Part { number: *number, path, segment, first_sequence: None, damage, tail: None }
             }
         };
@@ -299,7 +300,11 @@ fn parts(disk: &dyn Disk, dir: &Path) -> Result<VecDeque<Part>, Error> {
 
 /// A segment whose header is damaged: its records are whole by the journal's identity, which is that of the
 /// segment before, or what still stands in the header.
-fn guessed(file: &dyn DiskFile, number: u64, before: Option<&SegmentHeader>) -> Result<Segment, Error> {
+fn guessed(
+    file: &dyn DiskFile,
+    (owner, number): (Owner, u64),
+    before: Option<&SegmentHeader>,
+) -> Result<Segment, Error> {
     let path = Path::new("segment");
     let bytes = file.len().map_err(Error::io("stat", path))?;
     let mut identity = [0; 16];
@@ -308,7 +313,7 @@ fn guessed(file: &dyn DiskFile, number: u64, before: Option<&SegmentHeader>) -> 
     } else if bytes >= SEGMENT_HEADER_BYTES {
         read_exact_at(file, 40, &mut identity).map_err(Error::io("read", path))?;
     }
-    Ok(Segment::of(&SegmentHeader { number, bytes, first_sequence: 1, identity }))
+    Ok(Segment::of(&SegmentHeader { number, bytes, first_sequence: 1, identity, owner }))
 }
 
 /// Where the first whole record at or behind `from` is.

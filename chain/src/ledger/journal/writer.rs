@@ -8,6 +8,7 @@ use super::disk::{Disk, DiskFile, DiskLock, write_all_at};
 use super::error::Error;
 use super::format::{ALIGNMENT, Position, RECORD_HEADER_BYTES, RecordHeader, SegmentHeader};
 use super::format::{SEGMENT_HEADER_BYTES, record_bytes, segment_path};
+use super::owner::Owner;
 use super::reader::{Reader, Scan, Segment, Shared};
 use super::recovery::{self, Recovered};
 
@@ -63,6 +64,7 @@ pub struct Journal {
     reader: Reader,
     options: Options,
     identity: [u8; 16],
+    owner: Owner,
     file: Arc<dyn DiskFile>,
     number: u64,
     segment: Segment,
@@ -78,26 +80,34 @@ pub struct Journal {
 pub(super) struct Opened {
     pub(super) shared: Arc<Shared>,
     pub(super) identity: [u8; 16],
+    pub(super) owner: Owner,
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) segment: Segment,
     pub(super) next_sequence: u64,
 }
 
 impl Journal {
-    /// Opens the journal in `dir`, or makes an empty one. All recovered records are durable when this returns.
+    /// Opens the journal of `owner` in `dir`, or makes an empty one. All recovered records are durable when this returns.
     ///
     /// Every segment's header and the records of the last segment are checked; older records when they are read
     /// or scanned.
     ///
     /// # Errors
-    /// [`Error::Locked`], [`Error::Corrupt`], [`Error::Version`], [`Error::Options`], [`Error::Io`].
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<(Self, Recovered), Error> {
+    /// [`Error::Locked`], [`Error::Corrupt`], [`Error::Foreign`], [`Error::Version`], [`Error::Options`],
+    /// [`Error::Io`].
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        owner: Owner,
+        options: Options,
+    ) -> Result<(Self, Recovered), Error> {
         options.check()?;
-        let (opened, recovered, lock) = recovery::open(disk, dir, options.segment_bytes)?;
+        let (opened, recovered, lock) = recovery::open(disk, dir, owner, options.segment_bytes)?;
         let journal = Self {
             reader: Reader { shared: opened.shared },
             options,
             identity: opened.identity,
+            owner: opened.owner,
             file: opened.file,
             number: recovered.end.segment,
             segment: opened.segment,
@@ -258,6 +268,7 @@ impl Journal {
             bytes: self.options.segment_bytes,
             first_sequence: self.next_sequence,
             identity: self.identity,
+            owner: self.owner,
         };
         let shared = self.shared();
         let file = make_segment(shared.disk.as_ref(), &shared.dir, &header).map_err(|failure| {

@@ -82,9 +82,9 @@ fn damage_found_while_running_stops_the_ledger_and_the_next_opening_mends_it() {
 #[test]
 fn an_older_format_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("chain"), format!("{CHAIN} format 2\n")).unwrap();
+    std::fs::write(folder.path().join("chain"), format!("{CHAIN} format 3\n")).unwrap();
     let error = Ledger::open(folder.path(), &genesis()).unwrap_err();
-    assert!(matches!(&error, LedgerError::OtherFormat { found, .. } if found == "2"));
+    assert!(matches!(&error, LedgerError::OtherFormat { found, .. } if found == "3"));
     assert!(error.to_string().contains("export"), "{error}");
 }
 

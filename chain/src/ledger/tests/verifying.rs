@@ -1,7 +1,7 @@
 //! Verifying finds whatever is damaged and changes nothing; repairing keeps everything that is whole.
 
 use super::archives::chain;
-use super::journal::{Disk, Journal, Options, SEGMENT_HEADER_BYTES};
+use super::journal::{Disk, Journal, Options, Owner, SEGMENT_HEADER_BYTES};
 use super::record::{self, CommitRecord};
 use super::*;
 use crate::ledger::tools::{
@@ -158,7 +158,8 @@ fn what_certificates_and_roots_do_not_prove_is_found() {
         let forged = MemDisk::new(75);
         let options = Options { record_bytes_max: 1 << 20, ..Options::bodies() };
         let (mut journal, _) =
-            Journal::open(Arc::new(forged.clone()), Path::new("/journal"), options).unwrap();
+            Journal::open(Arc::new(forged.clone()), Path::new("/journal"), Owner::Chain(CHAIN), options)
+                .unwrap();
         for (index, entry) in records.iter().enumerate() {
             let mut payload = entry.payload.clone();
             if index + 1 == records.len() {

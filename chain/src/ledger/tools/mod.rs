@@ -33,7 +33,9 @@ pub use verify::{
 
 use super::GenesisState;
 use super::error::LedgerError;
-use super::journal::{self, Disk, FsDisk, Survey};
+use super::folder;
+use super::journal::{self, Disk, FsDisk, Owner, Survey};
+use crate::ids::ChainId;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +50,7 @@ pub enum Stage {
     Journal,
     /// Looking through the store, entries.
     Store,
-    /// Making the store again. No steps are told.
+    /// Making the store again, blocks.
     Rebuild,
     /// Writing blocks into an archive, blocks.
     Export,
@@ -91,26 +93,15 @@ fn store_folder(data: &Path) -> PathBuf {
 
 /// Takes the lock of the ledger in a data folder, if there is one of this chain.
 fn survey(data: &Path, genesis: &GenesisState) -> Result<Survey, ToolError> {
-    let path = data.join("chain");
-    let found = match std::fs::read_to_string(&path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(ToolError::NoLedger(data.to_path_buf()));
-        }
-        Err(source) => return Err(LedgerError::Io { path, source }.into()),
-    };
-    let expected = genesis.chain;
-    if found.split_whitespace().next() != Some(&expected.to_string()) {
-        let found = found.trim().chars().take(80).collect();
-        return Err(LedgerError::OtherChain { path: data.to_path_buf(), expected, found }.into());
-    }
+    let chain = genesis.chain;
     let folder = journal_folder(data);
-    if !folder.is_dir() {
+    if !folder::is_of(data, chain)? || !folder.is_dir() {
         return Err(ToolError::NoLedger(data.to_path_buf()));
     }
-    survey_on(Arc::new(FsDisk), &folder)
+    survey_on(Arc::new(FsDisk), &folder, chain)
 }
 
-fn survey_on(disk: Arc<dyn Disk>, folder: &Path) -> Result<Survey, ToolError> {
-    Survey::open(disk, folder).map_err(|error: journal::Error| LedgerError::from(error).into())
+fn survey_on(disk: Arc<dyn Disk>, folder: &Path, chain: ChainId) -> Result<Survey, ToolError> {
+    Survey::open(disk, folder, Owner::Chain(chain))
+        .map_err(|error: journal::Error| LedgerError::from(error).into())
 }

@@ -7,7 +7,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::genesis::GenesisState;
 use crate::ledger::journal::Found;
 use crate::ledger::store::SledStore;
-use crate::ledger::{Ledger, OpenReport};
+use crate::ledger::{LedgerOptions, OpenReport, open, record};
 use std::path::{Path, PathBuf};
 
 /// What a repair did.
@@ -32,25 +32,34 @@ pub fn repair_index(
     progress: &mut dyn Progress,
 ) -> Result<Repaired, ToolError> {
     let mut survey = survey(data, genesis)?;
-    let (mut places, mut first) = (0, None);
+    let (mut places, mut first, mut blocks) = (0, None, 0);
     while let Some(found) = survey.next() {
         tell(progress, Stage::Journal, survey.done(), survey.bytes())?;
-        if let Found::Damaged(error) = found {
-            places += 1;
-            first.get_or_insert_with(|| error.to_string());
+        match found {
+            Found::Damaged(error) => {
+                places += 1;
+                first.get_or_insert_with(|| error.to_string());
+            }
+            Found::Record(entry) => blocks += u64::from(entry.kind == record::COMMIT),
+            Found::Torn(_) => {}
         }
     }
     if let Some(first) = first {
         return Err(ToolError::JournalDamaged { places, first });
     }
-    tell(progress, Stage::Rebuild, 0, 0)?;
+    tell(progress, Stage::Rebuild, 0, blocks)?;
     let folder = store_folder(data);
     let move_aside = || SledStore::move_aside(&folder);
     let aside = folder.is_dir().then(move_aside).transpose();
     let aside = aside.map_err(|source| LedgerError::Io { path: folder.clone(), source })?;
     // Opening takes the lock itself. A node that gets in between does the same.
     drop(survey);
-    let opened = Ledger::open(data, genesis)?;
+    let mut watch = |height: Height| progress.at(Stage::Rebuild, height.0, blocks);
+    let opened = open::open(data, genesis, &LedgerOptions::default(), &mut watch);
+    let opened = opened.map_err(|error| match error {
+        LedgerError::Interrupted => ToolError::Interrupted,
+        other => other.into(),
+    })?;
     let tip = opened.ledger.tip().height;
     Ok(Repaired { tip, aside, report: opened.report })
 }

@@ -3,7 +3,7 @@
 use super::probe::options;
 use crate::damage::story::{Failure, Story};
 use quorate_chain::Height;
-use quorate_chain::ledger::journal::{FsDisk, Journal, Options};
+use quorate_chain::ledger::journal::{FsDisk, Journal, Options, Owner};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 const FIRST_SEGMENT_BYTES: u64 = 256 * 1024;
 /// Votes in the vote journal.
 const VOTES: u64 = 200;
+/// Whose votes they are.
+const OWNER: Owner = Owner::Votes([7; 16]);
 const VOTES_FOLDER: &str = "journal/votes";
 const CHAIN_FOLDER: &str = "journal/chain";
 
@@ -34,10 +36,15 @@ impl Folder {
     /// # Errors
     /// Those of the file system and the ledger.
     pub fn make(dir: &Path, story: &Story, height: Height, killed: bool) -> Result<Self, Failure> {
-        let votes = Journal::open(Arc::new(FsDisk), &dir.join(VOTES_FOLDER), Options::votes())?;
+        let votes = Journal::open(Arc::new(FsDisk), &dir.join(VOTES_FOLDER), OWNER, Options::votes())?;
         write_votes(votes.0)?;
         let small = Options { segment_bytes: FIRST_SEGMENT_BYTES, record_bytes_max: FIRST_SEGMENT_BYTES / 2 };
-        drop(Journal::open(Arc::new(FsDisk), &dir.join(CHAIN_FOLDER), small)?);
+        drop(Journal::open(
+            Arc::new(FsDisk),
+            &dir.join(CHAIN_FOLDER),
+            Owner::Chain(story.genesis.chain),
+            small,
+        )?);
         let mut opened = options().open(dir, &story.genesis)?;
         story.prepare(&mut opened.ledger);
         for step in story.steps.iter().filter(|step| step.height() <= height) {
@@ -113,7 +120,7 @@ fn write_votes(mut journal: Journal) -> Result<(), Failure> {
 
 /// Reads the votes of a folder: so many of them are as they were written, or why they can't be read.
 pub(super) fn read_votes(dir: &Path) -> Result<Result<u64, u64>, quorate_chain::ledger::journal::Error> {
-    let (journal, _) = Journal::open(Arc::new(FsDisk), &dir.join(VOTES_FOLDER), Options::votes())?;
+    let (journal, _) = Journal::open(Arc::new(FsDisk), &dir.join(VOTES_FOLDER), OWNER, Options::votes())?;
     let mut good = 0;
     for entry in journal.scan(journal.first()) {
         if entry?.payload != vote(good) {

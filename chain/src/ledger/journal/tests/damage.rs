@@ -1,7 +1,8 @@
 //! Bit rot: what was synced is read as written, or reported.
 
-use super::super::{Corruption, PowerLoss};
+use super::super::{Corruption, Found, PowerLoss, Survey};
 use super::*;
+use crate::ids::ChainId;
 
 /// Three records, each synced, and the bytes of the segment.
 fn three_synced(disk: &MemDisk, bytes: usize) -> (Vec<Position>, Position, Vec<u8>) {
@@ -123,6 +124,39 @@ fn missing_foreign_and_shortened_segments_are_refused() {
     let disk = filled(1);
     disk.damage(&segment(3), 0, &[0; 512]).unwrap();
     assert_eq!(refusal(&disk), (segment(3), Corruption::SegmentHeader));
+}
+
+/// A vote record that is another node's, or files that were exchanged: before a payload is used.
+#[test]
+fn a_journal_of_another_owner_is_refused_and_left_as_it_is() {
+    let chain = |byte| Owner::Chain(ChainId([byte; 32]));
+    for other in [chain(7), Owner::Votes([7; 16]), Owner::Votes([0; 16])] {
+        let disk = MemDisk::new(1);
+        let (mut journal, _) = open(&disk).unwrap();
+        append(&mut journal, 0, 1000);
+        journal.sync().unwrap();
+        append(&mut journal, 1, 1000);
+        drop(journal);
+        // A torn tail that the right owner's opening would erase.
+        disk.damage(&segment(1), 2048, &[0; 512]).unwrap();
+        let (before, operations) = (disk.contents(&segment(1)).unwrap(), disk.operations());
+        let refused = Journal::open(Arc::new(disk.clone()), Path::new(DIR), other, SMALL).unwrap_err();
+        assert!(
+            matches!(&refused, Error::Foreign { path, found, expected }
+                if *path == segment(1) && (*found, *expected) == (OWNER, other)),
+            "{refused}"
+        );
+        let found: Vec<_> = Survey::open(Arc::new(disk.clone()), Path::new(DIR), other).unwrap().collect();
+        assert!(matches!(&found[0], Found::Damaged(Error::Foreign { .. })), "{found:?}");
+        assert!(found.iter().all(|found| matches!(found, Found::Damaged(_))), "{found:?}");
+        // Nothing of it reads even where the header is damaged too.
+        disk.damage(&segment(1), 57, &[before[57] ^ 1]).unwrap();
+        let found: Vec<_> = Survey::open(Arc::new(disk.clone()), Path::new(DIR), other).unwrap().collect();
+        assert!(found.iter().all(|found| matches!(found, Found::Damaged(_))), "{found:?}");
+        disk.damage(&segment(1), 57, &before[57..58]).unwrap();
+        assert_eq!((disk.contents(&segment(1)).unwrap(), disk.operations()), (before, operations));
+        assert_eq!(open(&disk).unwrap().1.records, 1);
+    }
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn a_short_write_is_erased_when_space_comes_back() {
     let disk = MemDisk::new(1);
     drop(open(&disk).unwrap());
     let once = Arc::new(Once(disk.clone()));
-    let (mut journal, _) = Journal::open(once, Path::new(DIR), SMALL).unwrap();
+    let (mut journal, _) = Journal::open(once, Path::new(DIR), OWNER, SMALL).unwrap();
     append(&mut journal, 0, 300);
     let before = disk.contents(&segment(1)).unwrap();
     disk.fail_writes_after(Some(1500));

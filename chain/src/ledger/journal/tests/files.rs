@@ -4,7 +4,7 @@ use super::super::{Disk, FsDisk};
 use super::*;
 
 fn open_at(dir: &Path) -> Result<(Journal, Recovered), Error> {
-    Journal::open(Arc::new(FsDisk), dir, SMALL)
+    Journal::open(Arc::new(FsDisk), dir, OWNER, SMALL)
 }
 
 #[test]

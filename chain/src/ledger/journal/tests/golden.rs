@@ -9,25 +9,28 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn header() -> SegmentHeader {
-    SegmentHeader { number: 3, bytes: 4096, first_sequence: 17, identity: *b"0123456789abcdef" }
+    SegmentHeader { number: 3, bytes: 4096, first_sequence: 17, identity: *b"0123456789abcdef", owner: OWNER }
 }
 
 #[test]
 fn segment_header() {
-    assert_eq!((VERSION, SEGMENT_HEADER_BYTES), (1, 512));
+    assert_eq!((VERSION, SEGMENT_HEADER_BYTES), (2, 512));
     let sector = header().encode();
     let expected = concat!(
         "51554f524a524e4c", // magic
-        "0100",             // version
+        "0200",             // version
         "000000000000",
         "0300000000000000",                 // number
         "0010000000000000",                 // bytes
         "1100000000000000",                 // first sequence
         "30313233343536373839616263646566", // identity
-        "161f0f5ad5a508c829c0b7718e535509", // checksum
+        "02",                               // owner: votes
+        "77686f736520766f7465732074686973", // of the record with this id
+        "00000000000000000000000000000000",
+        "b51fea5a5fe42c8b3fc247c7411cad01", // checksum
     );
-    assert_eq!(hex(&sector[..72]), expected);
-    assert!(is_zero(&sector[72..]));
+    assert_eq!(hex(&sector[..105]), expected);
+    assert!(is_zero(&sector[105..]));
     assert_eq!(SegmentHeader::decode(Path::new("x"), &sector).unwrap(), header());
 }
 
@@ -43,8 +46,8 @@ fn record() {
         "1200000000000000",                 // sequence
         "1000000000000000",                 // synced sequence
         "09000000",                         // kind
-        "aba23ebf",                         // header check
-        "89f2e285ddca3076d89a47d2930e1853", // checksum
+        "44076812",                         // header check
+        "f61048b6bc950e83da68673c95c60a09", // checksum
         "68656c6c6f",                       // payload
         "000000",                           // padding
     );
@@ -60,7 +63,8 @@ fn a_record_verifies_in_its_own_segment_only() {
     record.encode(&header().key(), b"hello", &mut bytes);
     let other_number = SegmentHeader { number: 4, ..header() };
     let other_journal = SegmentHeader { identity: [7; 16], ..header() };
-    for other in [other_number, other_journal] {
+    let other_owner = SegmentHeader { owner: Owner::Votes([7; 16]), ..header() };
+    for other in [other_number, other_journal, other_owner] {
         assert_eq!(RecordHeader::decode(&other.key(), &bytes), None);
         assert!(!record.verifies(&other.key(), &bytes));
     }
@@ -69,9 +73,9 @@ fn a_record_verifies_in_its_own_segment_only() {
 #[test]
 fn a_later_version_is_named() {
     let mut sector = header().encode();
-    sector[8] = 2;
+    sector[8] = 3;
     let refused = SegmentHeader::decode(Path::new("x"), &sector);
-    assert!(matches!(refused, Err(Error::Version { found: 2, .. })));
+    assert!(matches!(refused, Err(Error::Version { found: 3, .. })));
 }
 
 #[test]

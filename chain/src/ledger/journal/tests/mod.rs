@@ -9,18 +9,19 @@ mod survey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Entry, Error, Journal, MemDisk, Options, Position, Recovered};
+use super::{Entry, Error, Journal, MemDisk, Options, Owner, Position, Recovered};
 
 /// Small segments, so that a test crosses several.
 const SMALL: Options = Options { segment_bytes: 4096, record_bytes_max: 2048 };
 const DIR: &str = "/journal";
+const OWNER: Owner = Owner::Votes(*b"whose votes this");
 
 fn open(disk: &MemDisk) -> Result<(Journal, Recovered), Error> {
     open_with(disk, SMALL)
 }
 
 fn open_with(disk: &MemDisk, options: Options) -> Result<(Journal, Recovered), Error> {
-    Journal::open(Arc::new(disk.clone()), Path::new(DIR), options)
+    Journal::open(Arc::new(disk.clone()), Path::new(DIR), OWNER, options)
 }
 
 fn segment(number: u64) -> PathBuf {

@@ -18,7 +18,7 @@ fn filled(disk: &MemDisk) -> Vec<Entry> {
 
 fn looked_through(disk: &MemDisk) -> (Vec<Entry>, Vec<Error>) {
     let operations = disk.operations();
-    let survey = Survey::open(Arc::new(disk.clone()), Path::new(DIR)).unwrap();
+    let survey = Survey::open(Arc::new(disk.clone()), Path::new(DIR), OWNER).unwrap();
     let (mut entries, mut damage) = (Vec::new(), Vec::new());
     for found in survey {
         match found {
@@ -43,7 +43,7 @@ fn a_whole_journal_is_read_to_its_end() {
     let (entries, damage) = looked_through(&disk);
     assert_eq!(entries, records);
     assert!(damage.is_empty(), "{damage:?}");
-    let mut survey = Survey::open(Arc::new(disk.clone()), Path::new(DIR)).unwrap();
+    let mut survey = Survey::open(Arc::new(disk.clone()), Path::new(DIR), OWNER).unwrap();
     assert_eq!(survey.bytes(), 4096 * survey.segments() as u64);
     assert_eq!(survey.reader().read(records[3].position).unwrap().1, records[3].payload);
     survey.by_ref().for_each(drop);
@@ -126,12 +126,15 @@ fn missing_segments_and_erased_records_are_told() {
 fn a_survey_holds_the_lock_of_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let disk: Arc<dyn crate::ledger::journal::Disk> = Arc::new(crate::ledger::journal::FsDisk);
-    let journal = Journal::open(Arc::clone(&disk), folder.path(), SMALL).unwrap();
-    let locked = Survey::open(Arc::clone(&disk), folder.path()).unwrap_err();
+    let journal = Journal::open(Arc::clone(&disk), folder.path(), OWNER, SMALL).unwrap();
+    let locked = Survey::open(Arc::clone(&disk), folder.path(), OWNER).unwrap_err();
     assert!(matches!(locked, Error::Locked { .. }));
     drop(journal);
-    let survey = Survey::open(Arc::clone(&disk), folder.path()).unwrap();
-    assert!(matches!(Journal::open(Arc::clone(&disk), folder.path(), SMALL), Err(Error::Locked { .. })));
+    let survey = Survey::open(Arc::clone(&disk), folder.path(), OWNER).unwrap();
+    assert!(matches!(
+        Journal::open(Arc::clone(&disk), folder.path(), OWNER, SMALL),
+        Err(Error::Locked { .. })
+    ));
     drop(survey);
-    assert!(Journal::open(disk, folder.path(), SMALL).is_ok());
+    assert!(Journal::open(disk, folder.path(), OWNER, SMALL).is_ok());
 }

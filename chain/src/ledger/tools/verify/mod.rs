@@ -110,7 +110,7 @@ pub fn verify_with(
     options: &VerifyOptions,
     progress: &mut dyn Progress,
 ) -> Result<Verified, ToolError> {
-    walk(survey_on(disk, folder)?, Ok(store), genesis, options, progress)
+    walk(survey_on(disk, folder, genesis.chain)?, Ok(store), genesis, options, progress)
 }
 
 fn walk(

@@ -1,10 +1,11 @@
-//! Golden vectors of what replicas say to each other: `tests/vectors/messages.json`. See
+//! Golden vectors of what replicas say to each other, `tests/vectors/messages.json`, and write down. See
 //! `chain/tests/vectors/main.rs`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
-#[path = "../../chain/tests/vectors/file.rs"]
+#[path = "../../../chain/tests/vectors/file.rs"]
 mod file;
+mod records;
 
 use quorate_chain::block::{PROTOCOL_VERSION, transactions_root};
 use quorate_chain::certificate::fixture::commit_certificate;
@@ -32,6 +33,10 @@ const RESULT: ResultHash = ResultHash([0xc2; 32]);
 /// Who leads view 2 of epoch 1, and the next one.
 const PRIMARY: ValidatorIndex = ValidatorIndex(3);
 const NEXT: ValidatorIndex = ValidatorIndex(0);
+
+fn hex(bytes: Vec<u8>) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 fn block() -> SealedBlock {
     let header = Header {
@@ -183,7 +188,6 @@ fn every_message() {
     let messages = messages();
     let numbers: Vec<_> = messages.iter().map(|message| encode(message)[0]).collect();
     assert_eq!(numbers, (1..=11).collect::<Vec<_>>());
-    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let shown = messages.map(|message| {
         let signer = if let Message::Certificate(_) = message { None } else { Some(signer_of(&message)) };
         json!({ "name": name(&message), "signer": signer, "bytes": hex(encode(&message)) })
