@@ -14,8 +14,8 @@ class Chain:
     def __init__(self, chain, genesis):
         self.chain, self.height, self.epoch, self.parent = chain, 0, 0, chain.hex()
         self.state, self.bodies, self.archived = {}, {}, []
-        self.rows = {name: {} for name in ("state", "holdings", "blocks", "hashes", "epochs", "history")}
-        self.transactions = []
+        self.rows = {name: {} for name in ("state", "holdings", "blocks", "epochs")}
+        self.entered = {name: {} for name in files.INDEXES}
         for key, value in genesis:
             self.change(bytes.fromhex(key), bytes.fromhex(value))
         self.validators = next(
@@ -82,14 +82,14 @@ class Chain:
         height = self.height
         where = {"hash": commit["block"], "body": commit["body"], "commit": place}
         self.rows["blocks"][height.to_bytes(8, "big")] = formats.BLOCK_PLACE.write(where)
-        self.rows["hashes"][bytes.fromhex(commit["block"])] = height.to_bytes(8, "little")
+        self.entered["hashes"][bytes.fromhex(commit["block"])] = height.to_bytes(8, "little")
         for number, (data, receipt) in enumerate(zip(block["transactions"], commit["receipts"], strict=True)):
             same(receipt["transaction"], ids[number].hex(), "transaction of a receipt")
             body = rules.check_transaction(bytes.fromhex(data), self.chain)["body"]
             for account in files.accounts_of(body, receipt):
                 key = account + height.to_bytes(8, "big") + number.to_bytes(4, "big")
-                self.rows["history"][key] = b""
-        self.transactions += ids
+                self.entered["history"][key] = b""
+            self.entered["transactions"][ids[number]] = height.to_bytes(8, "little") + number.to_bytes(4, "little")
         self.archived.append({"block": block, **{name: commit[name] for name in ("result", "certificate", "path")}})
         for key, value in commit["changes"]:
             if key["type"] == "validators":
@@ -104,6 +104,9 @@ def stored(file):
     made = Chain(chain, file["genesis"])
     for record in records:
         {files.BODY: made.body, files.COMMIT: made.commit}[record["kind"]](record)
+    made.rows["runs"] = {}
+    for tag, name in enumerate(files.INDEXES):
+        made.rows["runs"].update(files.run_rows(tag, 1, made.height, made.entered[name]))
     for table, rows in file["tables"].items():
         expected = {key.hex(): files.sealed(table, key, value).hex() for key, value in made.rows[table].items()}
         same(dict(rows), expected, f"rows of {table}")
@@ -122,8 +125,8 @@ def noted(file, made, records):
     applied = decoded(formats.APPLIED, body[:size], "applied")
     waiting = [record["place"] for record in records if record["kind"] == files.BODY][made.height]
     same(applied, {"height": made.height, "scan_from": waiting, "index": "full"}, "applied")
-    keys = (made.rows["hashes"], made.transactions, made.rows["history"])
-    same(files.read_counts(body[size:]), [files.counted(part) for part in keys], "counts")
+    runs = [(tag, 1, made.height, 0, len(made.entered[name])) for tag, name in enumerate(files.INDEXES)]
+    same(body[size:].hex(), files.manifest_bytes(runs).hex(), "runs")
     tree = b"QRTTREE1" + body[:size] + files.tree_bytes(made.pairs())
     same((tree + blake3(tree)).hex(), file["tree"], "tree")
 

@@ -3,7 +3,7 @@
 import formats
 import rules
 from blake3 import blake3, derived, keyed
-from codec import Reader, Refused
+from codec import Refused
 
 SECTOR_BYTES = 512
 OWNERS = {1: ("chain", 32), 2: ("votes", 16)}
@@ -147,14 +147,28 @@ def archive_bytes(chain, first, blocks):
     return data
 
 
-def read_counts(data):
-    """How many keys begin with each byte: of `hashes`, `transactions`, `history`."""
-    reader = Reader(data)
-    return [[number(reader.take(8)) for _ in range(256)] for _ in range(3)]
+PAGE_BYTES = 8192
+# What a run's pages are named after.
+INDEXES = ("hashes", "transactions", "history")
 
 
-def counted(keys):
-    counts = [0] * 256
-    for key in keys:
-        counts[key[0]] += 1
-    return counts
+def run_rows(tag, first, last, entries):
+    """A run as the store has it: pages of ascending entries, each with the first key of the next one."""
+    entries = sorted(entries.items())
+    keys = [key for key, _ in entries]
+    step = PAGE_BYTES // sum(map(len, entries[0]))
+    name = bytes([tag]) + first.to_bytes(8, "big") + last.to_bytes(8, "big")
+    rows = {}
+    for at in range(0, len(entries), step):
+        follows = b"\1" + keys[at + step] if at + step < len(entries) else b"\0"
+        rows[name + (keys[at] if at else b"")] = follows + b"".join(map(b"".join, entries[at : at + step]))
+    return rows
+
+
+def manifest_bytes(runs):
+    """Which runs there are: index, heights, level, entries."""
+    data = len(runs).to_bytes(4, "little")
+    for tag, first, last, level, entries in runs:
+        data += bytes([tag]) + first.to_bytes(8, "little") + last.to_bytes(8, "little")
+        data += bytes([level]) + entries.to_bytes(8, "little")
+    return data

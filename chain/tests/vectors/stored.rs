@@ -1,7 +1,7 @@
 //! What a node stores: the chain's journal, the store made from it, an archive of it.
 //!
 //! Five blocks on a simulated disk, so that the journal's identity is always the same; the store is sled's, read
-//! without the ledger. The rows of `transactions` are left out.
+//! without the ledger.
 
 use crate::transactions::organisation;
 use crate::{CHAIN, account, bytes, file, key};
@@ -27,7 +27,7 @@ const ACCOUNTS: u8 = 40;
 /// The block that changes the validators.
 const EPOCH_END: Height = Height(4);
 /// Tables whose rows are written down.
-const TABLES: [&str; 6] = ["state", "holdings", "blocks", "hashes", "epochs", "history"];
+const TABLES: [&str; 5] = ["state", "holdings", "blocks", "epochs", "runs"];
 
 fn genesis() -> GenesisState {
     let accounts = (1..=ACCOUNTS).map(|number| {
