@@ -32,7 +32,7 @@ pub(crate) struct NodeArgs {
     /// Committed heights whose state can be read [default: 32].
     #[arg(long, env = "QUORATE_RETAIN_STATES", value_name = "HEIGHTS")]
     retain_states: Option<u32>,
-    /// Memory for the ledger's caches [default: 134217728].
+    /// Memory for the ledger's caches [default: 536870912].
     #[arg(long, env = "QUORATE_CACHE_BYTES", value_name = "BYTES")]
     cache_bytes: Option<u64>,
     /// What is indexed: full, tx or none [default: full].
