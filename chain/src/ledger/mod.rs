@@ -19,7 +19,7 @@
 //! | `folder.rs` | whose the data folder is |
 //! | `shared.rs` | what readers and writer share, and reading an entry at a height |
 //! | `leaves.rs` | the same for the tree: leaf by leaf |
-//! | `whole.rs` | that what the store does not have was never there |
+//! | `indexes.rs` | reading the indexes; that what the store does not have was never there |
 //! | `history.rs` | the last states: trees, and what blocks overwrote |
 //! | `tail.rs` | commits that the store lacks |
 //! | `write_behind.rs` | the tail into the store, checkpoints |
@@ -49,6 +49,7 @@ pub mod fixture;
 mod folder;
 mod genesis;
 mod history;
+mod indexes;
 pub mod journal;
 mod leaves;
 #[cfg(feature = "mistakes")]
@@ -69,7 +70,6 @@ mod tail;
 #[cfg(test)]
 mod tests;
 pub mod tools;
-mod whole;
 mod write_behind;
 
 pub use accounts::accounts_of;

@@ -10,29 +10,24 @@
 //! afterwards, for the blocks that were published meanwhile.
 
 use super::Tip;
-use super::apply::{
-    BlockPlace, Commit, EpochStart, TransactionPlace, decoded, state_value, state_value_hash,
-};
+use super::apply::{Commit, state_value, state_value_hash};
 use super::cache::Cache;
 use super::error::LedgerError;
 use super::history::{Before, History, Past};
 use super::journal;
 use super::leaves::Seeing;
-use super::options::{IndexLevel, LedgerOptions};
+use super::options::LedgerOptions;
 use super::reader::{CACHED_BLOCK_TRANSACTIONS_MAX, CACHED_BLOCKS_MAX, CommittedBlock};
-use super::runs::{Index, Manifest, Writer};
+use super::runs::{Manifest, Writer};
 use super::scrub::Scrub;
-use super::store::{Applied, Store, StoreError, Table};
+use super::store::{Applied, Store, StoreError};
 use super::tail::{Batch, IndexKey, RunKey};
 use super::write_behind::Pen;
-use crate::ids::{BlockHash, ChainId, Epoch, Height, TransactionId};
+use crate::ids::{ChainId, Height};
 use crate::state::tree::{Digest, KeyHash, Pair, Tree};
 use crate::state::{StateError, StateKey, StateValue, Version};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-
-/// How often runs are read again because others took their place meanwhile.
-pub(super) const RUN_READS_MAX: usize = 64;
 
 /// What readers and the one writer share.
 pub(super) struct Shared {
@@ -56,7 +51,7 @@ pub(super) struct Shared {
     pub(super) leaves: Mutex<Cache<Digest, Arc<[Pair]>>>,
     blocks: Mutex<VecDeque<Arc<CommittedBlock>>>,
     /// The runs that are in the store.
-    manifest: RwLock<Arc<Manifest>>,
+    pub(super) manifest: RwLock<Arc<Manifest>>,
     failure: OnceLock<String>,
 }
 
@@ -247,112 +242,6 @@ impl Shared {
         value.map(Some).ok_or_else(|| format!("the entry at {key:?} does not fit the state root"))
     }
 
-    /// What an index has at a key.
-    pub(super) fn indexed(&self, key: &IndexKey) -> Result<Option<Vec<u8>>, LedgerError> {
-        if let Some(value) = self.inner().unwritten_index(key) {
-            return Ok(value.clone());
-        }
-        self.store.get(key.0, &key.1).map_err(|error| {
-            self.fail(&error.to_string());
-            error.into()
-        })
-    }
-
-    fn index<T: borsh::BorshDeserialize>(&self, table: Table, key: &[u8]) -> Result<Option<T>, LedgerError> {
-        let bytes = self.indexed(&(table, key.to_vec()))?;
-        self.decoded(bytes, table.name(), key)
-    }
-
-    fn decoded<T: borsh::BorshDeserialize>(
-        &self,
-        bytes: Option<Vec<u8>>,
-        index: &'static str,
-        key: &[u8],
-    ) -> Result<Option<T>, LedgerError> {
-        decoded(bytes, index, key).map_err(|error| {
-            self.fail(&error.to_string());
-            error.into()
-        })
-    }
-
-    /// The runs that are in the store now. Who looks into the tail as well does that first.
-    fn manifest(&self) -> Arc<Manifest> {
-        Arc::clone(&self.manifest.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Shows readers which runs there are now.
-    pub(super) fn show_runs(&self, runs: &Arc<Manifest>) {
-        if !Arc::ptr_eq(&self.manifest(), runs) {
-            *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(runs);
-        }
-    }
-
-    /// Reads by the runs of now; again if what is missing was merged and removed meanwhile.
-    pub(super) fn read_runs<T>(
-        &self,
-        read: impl Fn(&Manifest) -> Result<T, StoreError>,
-    ) -> Result<T, LedgerError> {
-        let mut manifest = self.manifest();
-        for _ in 0..RUN_READS_MAX {
-            let error = match read(&manifest) {
-                Ok(found) => return Ok(found),
-                Err(error) => error,
-            };
-            let now = self.manifest();
-            if Arc::ptr_eq(&manifest, &now) {
-                self.fail(&error.to_string());
-                return Err(error.into());
-            }
-            manifest = now;
-        }
-        Err(StoreError::Failed("runs are merged faster than they can be read".into()).into())
-    }
-
-    /// What an index whose entries are set once has at a key.
-    fn entered<T: borsh::BorshDeserialize>(
-        &self,
-        index: Index,
-        key: &[u8],
-    ) -> Result<Option<T>, LedgerError> {
-        let unwritten = self.inner().unwritten_entry(&(index, key.to_vec())).cloned();
-        let bytes = match unwritten {
-            Some(value) => Some(value),
-            None => self.read_runs(|runs| runs.get(self.store.as_ref(), index, key))?,
-        };
-        self.decoded(bytes, index.name(), key)
-    }
-
-    pub(super) fn block_place(&self, height: Height) -> Result<Option<BlockPlace>, LedgerError> {
-        let tip = self.tip().height;
-        let place = self.index(Table::Blocks, &height.0.to_be_bytes())?;
-        let must_be = Height::ZERO < height && height <= tip;
-        self.there(place, must_be, || format!("the place of block {height} is missing"))
-    }
-
-    pub(super) fn block_height(&self, hash: BlockHash) -> Result<Option<Height>, LedgerError> {
-        self.entered(Index::Hashes, &hash.0)
-    }
-
-    pub(super) fn transaction_place(
-        &self,
-        id: TransactionId,
-    ) -> Result<Option<TransactionPlace>, LedgerError> {
-        self.needs(IndexLevel::Tx, "transactions by id")?;
-        self.entered(Index::Transactions, &id.0)
-    }
-
-    pub(super) fn epoch_start(&self, epoch: Epoch) -> Result<Option<EpochStart>, LedgerError> {
-        let last = self.tip().epoch;
-        let start = self.index(Table::Epochs, &epoch.0.to_be_bytes())?;
-        self.there(start, epoch <= last, || format!("the start of epoch {epoch} is missing"))
-    }
-
-    /// Refuses what this node does not index.
-    pub(super) fn needs(&self, level: IndexLevel, what: &'static str) -> Result<(), LedgerError> {
-        let own = self.options.index;
-        if own >= level { Ok(()) } else { Err(LedgerError::NotIndexed { what, level, own }) }
-    }
-
     /// What a block is about to overwrite at the tip.
     pub(super) fn before(&self, version: &Version) -> Result<Vec<Before>, LedgerError> {
         let keys = version.changes().keys().zip(version.hashes());
@@ -436,11 +325,11 @@ impl Inner {
         self.batches().rev().find_map(|batch| batch.state(hash))
     }
 
-    fn unwritten_index(&self, key: &IndexKey) -> Option<&Option<Vec<u8>>> {
+    pub(super) fn unwritten_index(&self, key: &IndexKey) -> Option<&Option<Vec<u8>>> {
         self.batches().rev().find_map(|batch| batch.indexed(key))
     }
 
-    fn unwritten_entry(&self, key: &RunKey) -> Option<&Vec<u8>> {
+    pub(super) fn unwritten_entry(&self, key: &RunKey) -> Option<&Vec<u8>> {
         self.batches().rev().find_map(|batch| batch.entered(key))
     }
 

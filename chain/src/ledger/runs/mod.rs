@@ -28,6 +28,8 @@ mod build;
 mod manifest;
 mod merge;
 mod page;
+#[cfg(test)]
+mod page_tests;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -304,7 +304,7 @@ fn runs_are_read_again_a_bounded_number_of_times() {
     };
     let error = shared.read_runs(gone).unwrap_err();
     assert!(error.to_string().contains("faster"), "{error}");
-    assert_eq!((reads.get(), shared.failure()), (shared::RUN_READS_MAX, None));
+    assert_eq!((reads.get(), shared.failure()), (indexes::RUN_READS_MAX, None));
     let lost = |_: &Manifest| Err::<(), _>(StoreError::Failed("lost".into()));
     assert!(shared.read_runs(lost).is_err() && shared.failure().is_some());
 }
