@@ -246,14 +246,12 @@ fn rot_in_the_files_of_sled_is_found_by_opening_or_scrub_and_mended() {
         let at = bytes.len() * place / PLACES;
         bytes[at..].iter_mut().take(64 * 1024).for_each(|byte| *byte ^= 0x55);
         std::fs::write(&file, bytes).unwrap();
-        let opened = options.open(copy.path(), &genesis);
-        // Opening itself refuses when it meets the damage where the parameters are.
-        let scrubbed = opened.and_then(|opened| scrubbed(&opened.ledger).map(|()| opened));
-        let opened = scrubbed.unwrap_or_else(|_| {
-            let opened = options.open(copy.path(), &genesis).unwrap();
+        let mut opened = options.open(copy.path(), &genesis).unwrap();
+        if scrubbed(&opened.ledger).is_err() {
+            drop(opened);
+            opened = options.open(copy.path(), &genesis).unwrap();
             assert!(opened.report.rebuilt.is_some(), "what was found is mended at the next opening");
-            opened
-        });
+        }
         assert_eq!(summary(&opened), whole, "damaged at {at}");
         mended += usize::from(opened.report.rebuilt.is_some());
     }
