@@ -58,6 +58,13 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         }
     }
 
+    /// Forgets a value.
+    pub(super) fn remove(&mut self, key: &K) {
+        if let Some(at) = self.place(self.hashes.hash_one(key), key) {
+            self.take(at);
+        }
+    }
+
     fn make_room(&mut self, bytes: usize) {
         while self.bytes + bytes > self.bytes_max && !self.slots.is_empty() {
             self.evict();
@@ -74,17 +81,22 @@ impl<K: Hash + Eq, V> Cache<K, V> {
             }
             self.hand += 1;
         }
-        let slot = self.slots.swap_remove(self.hand);
-        if let Ok(place) = self.places.find_entry(slot.hash, |at| *at == self.hand) {
+        self.take(self.hand);
+        self.hand += 1;
+    }
+
+    /// Takes a slot out; the last one comes to its place.
+    fn take(&mut self, at: usize) {
+        let slot = self.slots.swap_remove(at);
+        if let Ok(place) = self.places.find_entry(slot.hash, |place| *place == at) {
             place.remove();
         }
         self.bytes -= slot.bytes;
-        if let Some(moved) = self.slots.get(self.hand)
-            && let Some(place) = self.places.find_mut(moved.hash, |at| *at == self.slots.len())
+        if let Some(moved) = self.slots.get(at)
+            && let Some(place) = self.places.find_mut(moved.hash, |place| *place == self.slots.len())
         {
-            *place = self.hand;
+            *place = at;
         }
-        self.hand += 1;
     }
 
     #[cfg(test)]
@@ -113,5 +125,12 @@ mod tests {
         assert!(cache.get(&9_000).is_none(), "larger than the cache");
         assert!(cache.bytes() <= 100 * (ENTRY_BYTES + 10));
         assert_eq!(cache.places.len(), cache.slots.len());
+        let kept: Vec<u32> = (0..10_000).filter(|key| cache.get(key).is_some()).collect();
+        for (key, left) in kept.iter().zip((0..kept.len()).rev()) {
+            cache.remove(key);
+            assert!(cache.get(key).is_none());
+            assert_eq!(kept.iter().filter(|key| cache.get(key).is_some()).count(), left);
+        }
+        assert_eq!((cache.bytes(), cache.places.len(), cache.slots.len()), (0, 0, 0));
     }
 }

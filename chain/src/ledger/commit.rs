@@ -53,7 +53,7 @@ impl Ledger {
         self.tip = self.tip.after(&block.header, &record);
         self.bodies.retain(|_, (at, _)| *at > record.height);
         self.scheduled.retain(|at, _| *at > record.height);
-        self.shared.keep_leaves(&version);
+        self.shared.keep_leaves(self.version.tree(), &version);
         self.version = version.evicted(version.hashes().iter().copied());
         self.rebase_overlays(&version);
         let publication = Publication {

@@ -69,7 +69,7 @@ pub struct LedgerOptions {
     /// Committed heights whose state can be read, the tip's included: 2 to [`RETAIN_STATES_MAX`]. They are in
     /// memory, so fewer are kept when they take too many bytes, and after a start only the tip's is there.
     pub retain_states: u32,
-    /// Memory for caches in bytes: half for the store's pages, a quarter each for decoded values and leaves.
+    /// Memory for caches in bytes: half for the store's pages, an eighth for decoded values, the rest for leaves.
     pub cache_bytes: u64,
     /// Commits that the store may lack, in heights; a commit then waits for the store.
     pub lag_heights: u32,
@@ -145,8 +145,13 @@ impl LedgerOptions {
         if half < MIB { MIB } else { half }
     }
 
-    /// Bytes of each of the caches above it.
-    pub(super) fn own_cache_bytes(&self) -> usize {
-        usize::try_from(self.cache_bytes / 4).unwrap_or(usize::MAX)
+    /// Bytes of the cache of decoded values.
+    pub(super) fn value_cache_bytes(&self) -> usize {
+        usize::try_from(self.cache_bytes / 8).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes of the cache of leaves: beside a value that changes lie some ten others.
+    pub(super) fn leaf_cache_bytes(&self) -> usize {
+        self.value_cache_bytes().saturating_mul(3)
     }
 }

@@ -127,8 +127,11 @@ fn begin(
     index: IndexLevel,
 ) -> Result<Applied, LedgerError> {
     store.clear()?;
-    for (key, value) in &genesis.entries {
-        store.set(Table::State, &key.hash().0, Some(&state_entry(key, value)))?;
+    // In the order of the table: sled then has at hand what it adds to, however many there are.
+    let mut entries: Vec<_> = genesis.entries.iter().map(|entry| (entry.0.hash(), entry)).collect();
+    entries.sort_unstable_by_key(|(hash, _)| *hash);
+    for (hash, (key, value)) in entries {
+        store.set(Table::State, &hash.0, Some(&state_entry(key, value)))?;
         if let Some(((table, key), held)) = holding(key, true) {
             store.set(table, &key, held.as_deref())?;
         }

@@ -107,12 +107,12 @@ impl Shared {
         options: LedgerOptions,
     ) -> Self {
         let tip = Arc::new(tip);
-        let cache_bytes = options.own_cache_bytes();
+        let (value_bytes, leaf_bytes) = (options.value_cache_bytes(), options.leaf_cache_bytes());
         let inner = Inner {
             history: History::new(Arc::clone(&tip), tree, options.states()),
             active: None,
             sealed: None,
-            values: Cache::new(cache_bytes),
+            values: Cache::new(value_bytes),
             journal_bytes: 0,
             merging: runs.is_busy(),
             closing: false,
@@ -130,7 +130,7 @@ impl Shared {
             manifest: RwLock::new(Arc::clone(runs.manifest())),
             pen: Mutex::new(Pen::new(runs)),
             tip: RwLock::new(tip),
-            leaves: Mutex::new(Cache::new(cache_bytes)),
+            leaves: Mutex::new(Cache::new(leaf_bytes)),
             blocks: Mutex::default(),
             failure: OnceLock::new(),
         }
@@ -282,10 +282,13 @@ impl Shared {
         }
     }
 
-    /// Keeps the leaves that a version is about to give back.
-    pub(super) fn keep_leaves(&self, version: &Version) {
+    /// Keeps the leaves that a version is about to give back, in the place of those that it replaces.
+    pub(super) fn keep_leaves(&self, replaced: &Tree, version: &Version) {
         let mut leaves = lock(&self.leaves);
         for hash in version.hashes() {
+            if let Some(digest) = replaced.leaf_digest(hash) {
+                leaves.remove(&digest);
+            }
             if let Some((digest, pairs)) = version.tree().loaded_leaf(hash) {
                 leaves.insert(*digest, Arc::clone(pairs), size_of_val::<[Pair]>(pairs));
             }

@@ -257,6 +257,15 @@ impl Tree {
         self.descend(key, DEPTH_MAX).1.loaded()
     }
 
+    /// The digest of the leaf in which a key is, or would be; `None` where there is none.
+    #[must_use]
+    pub fn leaf_digest(&self, key: &KeyHash) -> Option<Digest> {
+        match self.descend(key, DEPTH_MAX).1 {
+            Node::Stored { digest, .. } => Some(*digest),
+            node => node.loaded().map(|(digest, _)| *digest),
+        }
+    }
+
     /// This version with the leaves of `keys` read again from the store, whatever their digests were: for a
     /// tree of an older version over a store that holds a later one, when `keys` are all that changed between.
     /// The caller compares the root with one that it trusts.
