@@ -53,7 +53,10 @@ fn an_old_disk_is_noticed_and_its_key_votes_no_more() {
         });
         let status = chain.nodes[OLD].status().unwrap();
         assert!(!status.voting && status.validator.is_none(), "start {start}: {status:?}");
-        assert_eq!(chain.nodes[OLD].health().unwrap().status, "record_lost");
+        // While it catches up its health says that first.
+        wait_until("its health says so", || {
+            chain.nodes[OLD].health().is_ok_and(|health| health.status == "record_lost")
+        });
         let after = chain.transfer(start, &mut wallets[0], receiver, 1).height;
         wait_until("it follows", || chain.nodes[OLD].status().is_ok_and(|status| status.height >= after));
         let blocks = chain.check_all_blocks();
