@@ -23,10 +23,13 @@ impl Shared {
         if let Some(value) = self.inner().unwritten_index(key) {
             return Ok(value.clone());
         }
-        self.store.get(key.0, &key.1).map_err(|error| {
-            self.fail(&error.to_string());
-            error.into()
-        })
+        self.store.get(key.0, &key.1).map_err(|error| self.unreadable(error))
+    }
+
+    /// The store could not be read: the ledger stops.
+    fn unreadable(&self, error: StoreError) -> LedgerError {
+        self.fail(&error.to_string());
+        error.into()
     }
 
     fn index<T: borsh::BorshDeserialize>(&self, table: Table, key: &[u8]) -> Result<Option<T>, LedgerError> {
@@ -40,10 +43,7 @@ impl Shared {
         index: &'static str,
         key: &[u8],
     ) -> Result<Option<T>, LedgerError> {
-        decoded(bytes, index, key).map_err(|error| {
-            self.fail(&error.to_string());
-            error.into()
-        })
+        decoded(bytes, index, key).map_err(|error| self.unreadable(error))
     }
 
     /// The runs that are in the store now. Who looks into the tail as well does that first.
@@ -71,8 +71,7 @@ impl Shared {
             };
             let now = self.manifest();
             if Arc::ptr_eq(&manifest, &now) {
-                self.fail(&error.to_string());
-                return Err(error.into());
+                return Err(self.unreadable(error));
             }
             manifest = now;
         }

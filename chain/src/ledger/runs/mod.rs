@@ -47,8 +47,8 @@ const MERGED_RUNS: usize = 8;
 /// Most runs of a level. Merges keep pace with what is written, so there are hardly more than half as many; if there
 /// are, a merge is finished before anything else.
 const RUNS_A_LEVEL_MAX: usize = 16;
-/// Entries of a full page take no more: for each entry sled does least at this size. With another number a run's pages would differ from those of the same run
-/// that are stored already: that is another format.
+/// Entries of a full page take no more: for each entry sled does least at this size. With another number a run's pages
+/// would differ from those of the same run that are stored already: that is another format.
 const PAGE_BYTES: usize = 8_192;
 
 /// An index whose entries are set once.
