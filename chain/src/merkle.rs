@@ -1,8 +1,11 @@
-//! Binary Merkle tree over a list of hashes (transaction ids, receipt hashes), after RFC 6962 §2.1.
+//! Binary Merkle tree over a list of hashes (transaction ids, receipt hashes), of the shape of RFC 6962 §2.1.
 //!
-//! A leaf is hashed with prefix 0, an inner node with prefix 1; a list of n > 1 splits at the largest power
-//! of two below n. The root binds the list's length through the tree's shape and the count in the header.
+//! A leaf is BLAKE3 keyed with `LEAF_KEY` over its item and 32 zero bytes, an inner node BLAKE3 keyed with
+//! `NODE_KEY` over its two digests: each is one block, so many are hashed side by side. A list of n > 1 splits at
+//! the largest power of two below n. The root binds the list's length through the tree's shape and the count in
+//! the header.
 
+use crate::crypto::compress::{Block, key_words, keyed_hashes};
 use crate::ids::MerkleRoot;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -14,17 +17,46 @@ pub const DEPTH_MAX: usize = 32;
 
 type Hash = [u8; 32];
 
+const LEAF_KEY: Hash = *b"quorate/list/v1/leaf-of-one-item";
+const NODE_KEY: Hash = *b"quorate/list/v1/node-of-2-digest";
+const LEAF_WORDS: [u32; 8] = key_words(&LEAF_KEY);
+const NODE_WORDS: [u32; 8] = key_words(&NODE_KEY);
+
+/// How many are hashed side by side.
+const LANES: usize = 16;
+
+fn block(left: &Hash, right: &Hash) -> Block {
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(left);
+    block[32..].copy_from_slice(right);
+    block
+}
+
+/// The keyed hash of each block.
+fn hashes(key: &[u32; 8], blocks: impl ExactSizeIterator<Item = Block>) -> Vec<Hash> {
+    let mut hashes = Vec::with_capacity(blocks.len());
+    let mut lanes = [[0; 64]; LANES];
+    let mut filled = 0;
+    for block in blocks {
+        lanes[filled] = block;
+        filled += 1;
+        if filled == LANES {
+            hashes.extend(keyed_hashes(key, &lanes));
+            filled = 0;
+        }
+    }
+    hashes.extend(lanes[..filled].iter().flat_map(|block| keyed_hashes(key, &[*block])));
+    hashes
+}
+
 fn leaf(item: &Hash) -> Hash {
-    let mut message = [0; 33];
-    message[1..].copy_from_slice(item);
-    *blake3::hash(&message).as_bytes()
+    let [leaf] = keyed_hashes(&LEAF_WORDS, &[block(item, &[0; 32])]);
+    leaf
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {
-    let mut message = [1; 65];
-    message[1..33].copy_from_slice(left);
-    message[33..].copy_from_slice(right);
-    *blake3::hash(&message).as_bytes()
+    let [node] = keyed_hashes(&NODE_WORDS, &[block(left, right)]);
+    node
 }
 
 /// Largest power of two below `n` ≥ 2.
@@ -38,15 +70,17 @@ pub fn root(items: &[Hash]) -> MerkleRoot {
     MerkleRoot(subtree(items))
 }
 
+/// Level by level: neighbours become a node, one that is left over stays for the next level, which comes to the same
+/// as splitting at powers of two.
 fn subtree(items: &[Hash]) -> Hash {
-    match items {
-        [] => *blake3::hash(&[]).as_bytes(),
-        [item] => leaf(item),
-        _ => {
-            let (left, right) = items.split_at(split(items.len()));
-            node(&subtree(left), &subtree(right))
-        }
+    let mut level = hashes(&LEAF_WORDS, items.iter().map(|item| block(item, &[0; 32])));
+    while level.len() > 1 {
+        let (pairs, rest) = level.as_chunks::<2>();
+        let mut above = hashes(&NODE_WORDS, pairs.iter().map(|[left, right]| block(left, right)));
+        above.extend(rest);
+        level = above;
     }
+    level.pop().unwrap_or_else(|| *blake3::hash(&[]).as_bytes())
 }
 
 /// The siblings on the way from a leaf up to the root.
@@ -145,6 +179,23 @@ mod tests {
                 }
             }
             assert!(prove(&list, n).is_none());
+        }
+    }
+
+    /// As RFC 6962 says it.
+    fn recursive(items: &[Hash]) -> Hash {
+        if let [item] = items {
+            return *blake3::keyed_hash(&LEAF_KEY, &block(item, &[0; 32])).as_bytes();
+        }
+        let (left, right) = items.split_at(split(items.len()));
+        *blake3::keyed_hash(&NODE_KEY, &block(&recursive(left), &recursive(right))).as_bytes()
+    }
+
+    #[test]
+    fn a_root_level_by_level_is_the_root_by_splitting() {
+        for n in (1..=70).chain([127, 128, 129, 255, 1_000, 2_000]) {
+            let list = items(n);
+            assert_eq!(root(&list).0, recursive(&list), "{n} items");
         }
     }
 

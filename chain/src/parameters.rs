@@ -30,7 +30,7 @@ pub struct Parameters {
     pub status_ms: u32,
     /// A heartbeat block after so long without transactions; 0 is never.
     pub max_idle_ms: u32,
-    /// How long a primary with a block in flight waits for more transactions.
+    /// How long a primary with a block in flight waits for more transactions, at least.
     pub batch_wait_ms: u32,
     /// Heights that may be in flight above the committed tip (W).
     pub window: u16,

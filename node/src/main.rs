@@ -6,8 +6,10 @@
 //! | `config.rs` | what a node runs with: file, environment, flags |
 //! | `run/` | the node itself: consensus, execution, network, API |
 //! | `devnet/` | several validators on this machine, each a child process |
+//! | `bench/` | the load generator |
 //! | `error.rs` | how all of it fails |
 
+mod bench;
 mod cli;
 mod config;
 mod devnet;

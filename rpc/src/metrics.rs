@@ -1,4 +1,4 @@
-//! What a monitoring system reads: gauges in the text format of Prometheus, at `/metrics`.
+//! What a monitoring system reads, in the text format of OpenMetrics, at `/metrics`.
 
 use crate::api::Api;
 use axum::Router;
@@ -33,5 +33,7 @@ async fn metrics(State(api): State<Api>) -> Response {
             "# HELP quorate_{name} {help}\n# TYPE quorate_{name} gauge\nquorate_{name} {value}\n"
         );
     }
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    text += &(api.view.metrics.0)();
+    text += "# EOF\n";
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

@@ -128,6 +128,7 @@ impl From<Refused> for Rejection {
             Refused::Duplicate => Self::Duplicate,
             Refused::NonceTaken(nonce) => Self::NonceTaken(nonce),
             Refused::Nonce { expected, found, .. } => Self::WrongNonce { expected, found },
+            Refused::Gapped { missing, found } => Self::WrongNonce { expected: missing, found },
             Refused::Full => Self::PoolFull,
         }
     }

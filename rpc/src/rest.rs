@@ -14,13 +14,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use quorate_chain::Height;
 use serde::Deserialize;
 use std::str::FromStr;
+use std::time::Duration;
 
 pub(crate) fn routes(body_bytes_max: usize) -> Router<Api> {
     let submit = move |api: State<Api>, mode: Result<Query<SubmitQuery>, QueryRejection>, body| {
         submit(api, mode, body, body_bytes_max)
     };
+    let submit_many = move |api: State<Api>, body| submit_many(api, body, body_bytes_max);
     Router::new()
         .route("/health", get(health))
         .route("/status", get(status))
@@ -29,7 +32,9 @@ pub(crate) fn routes(body_bytes_max: usize) -> Router<Api> {
         .route("/blocks/{height}", get(block))
         .route("/commits/{height}", get(commit))
         .route("/transactions", post(submit))
+        .route("/transactions/batch", post(submit_many))
         .route("/transactions/{id}", get(transaction))
+        .route("/outcomes", get(outcomes))
         .route("/accounts/{address}", get(account))
 }
 
@@ -117,6 +122,33 @@ async fn submit(
         Mode::Sync => (StatusCode::ACCEPTED, Json(api.broadcast_sync(transaction).await?)).into_response(),
         Mode::Commit => Json(api.broadcast_commit(transaction).await?).into_response(),
     })
+}
+
+/// The body is a borsh list of transactions' bytes.
+async fn submit_many(
+    State(api): State<Api>,
+    body: Result<Bytes, BytesRejection>,
+    body_bytes_max: usize,
+) -> Result<Response, ApiError> {
+    let bytes = body.map_err(|rejection| read_error(&rejection, body_bytes_max))?;
+    Ok((StatusCode::ACCEPTED, Json(api.broadcast_many(&bytes).await?)).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutcomesQuery {
+    from: Height,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+async fn outcomes(
+    State(api): State<Api>,
+    query: Result<Query<OutcomesQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|error| ApiError::BadParameters(error.body_text()))?;
+    let bytes = api.outcomes(query.from, Duration::from_millis(query.wait_ms)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
 
 /// A body that could not be read: too long, or the client went away.

@@ -9,9 +9,9 @@ use quorate_chain::transaction::TRANSACTION_BYTES_MAX;
 use quorate_chain::{Height, Transaction, TransactionId};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-type Checked = oneshot::Receiver<Result<(), Rejection>>;
+pub(crate) type Checked = oneshot::Receiver<Result<(), Rejection>>;
 
 /// Decodes a transaction from its bytes.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Transaction, Rejection> {
@@ -43,14 +43,23 @@ impl Api {
     pub(crate) async fn broadcast_sync(&self, transaction: Transaction) -> Result<SubmittedView, ApiError> {
         let id = transaction.id();
         let checked = self.hand_over(transaction)?;
-        match self.checked(checked).await {
-            Ok(()) => Ok(SubmittedView { id }),
-            Err(error) => match self.committed_before(id, &error).await? {
-                Some(CommittedView { height, index, .. }) => {
-                    Err(ApiError::AlreadyCommitted { id, height, index })
-                }
-                None => Err(error),
-            },
+        self.verdict_by(id, checked, Instant::now() + self.check_timeout).await?;
+        Ok(SubmittedView { id })
+    }
+
+    /// What the check says; of one that was committed before, that it was.
+    pub(crate) async fn verdict_by(
+        &self,
+        id: TransactionId,
+        checked: Checked,
+        deadline: Instant,
+    ) -> Result<(), ApiError> {
+        let Err(error) = self.checked(checked, deadline).await else { return Ok(()) };
+        match self.committed_before(id, &error).await? {
+            Some(CommittedView { height, index, .. }) => {
+                Err(ApiError::AlreadyCommitted { id, height, index })
+            }
+            None => Err(error),
         }
     }
 
@@ -62,7 +71,7 @@ impl Api {
         };
         let (id, valid_until) = (transaction.id(), transaction.body().valid_until);
         let checked = self.hand_over(transaction)?;
-        match self.checked(checked).await {
+        match self.checked(checked, Instant::now() + self.check_timeout).await {
             Ok(()) | Err(ApiError::Rejected(Rejection::Duplicate)) => {
                 self.wait_for_commit(id, valid_until).await
             }
@@ -79,8 +88,22 @@ impl Api {
         }
     }
 
-    async fn checked(&self, checked: Checked) -> Result<(), ApiError> {
-        match timeout(self.check_timeout, checked).await {
+    /// Hands over one of many: a full queue makes it wait.
+    pub(crate) async fn hand_over_by(
+        &self,
+        transaction: Transaction,
+        deadline: Instant,
+    ) -> Result<Checked, ApiError> {
+        let (answer, checked) = oneshot::channel();
+        match timeout_at(deadline, self.view.submit.send(Submission { transaction, answer })).await {
+            Ok(Ok(())) => Ok(checked),
+            Ok(Err(_)) => Err(ApiError::Stopping),
+            Err(_) => Err(Rejection::Busy.into()),
+        }
+    }
+
+    async fn checked(&self, checked: Checked, deadline: Instant) -> Result<(), ApiError> {
+        match timeout_at(deadline, checked).await {
             Ok(Ok(verdict)) => Ok(verdict.inspect_err(log_failure)?),
             Ok(Err(_)) => Err(ApiError::Stopping),
             Err(_) => Err(Rejection::Busy.into()),

@@ -3,6 +3,7 @@
 use crate::rejection::Rejection;
 use quorate_chain::ledger::Reader;
 use quorate_chain::{Epoch, Height, PublicKey, Transaction, ValidatorIndex, View};
+use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -25,6 +26,24 @@ pub struct NodeView {
     pub version: &'static str,
     /// The commit it was built from.
     pub build: &'static str,
+    /// What else `/metrics` shows.
+    pub metrics: MoreMetrics,
+}
+
+/// Makes the text of metrics in the format of OpenMetrics, without its end.
+#[derive(Clone)]
+pub struct MoreMetrics(pub Arc<dyn Fn() -> String + Send + Sync>);
+
+impl Default for MoreMetrics {
+    fn default() -> Self {
+        Self(Arc::new(String::new))
+    }
+}
+
+impl fmt::Debug for MoreMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MoreMetrics")
+    }
 }
 
 /// What the node is doing.

@@ -16,6 +16,8 @@ NO_CHAIN = bytes(32)
 EMPTY = b"quorate/state-tree/v1/empty-node"
 LEAF = b"quorate/state-tree/v1/leaf-pairs"
 PAIR = b"quorate/state-tree/v1/inner-pair"
+LIST_LEAF = b"quorate/list/v1/leaf-of-one-item"
+LIST_NODE = b"quorate/list/v1/node-of-2-digest"
 LEAF_KEYS_MAX = 32
 
 
@@ -53,13 +55,13 @@ def _split(count):
 
 
 def list_root(items):
-    """RFC 6962's tree with BLAKE3."""
+    """A tree of RFC 6962's shape."""
     if not items:
         return blake3(b"")
     if len(items) == 1:
-        return blake3(b"\0" + items[0])
+        return keyed(LIST_LEAF, items[0] + bytes(32))
     left = _split(len(items))
-    return blake3(b"\1" + list_root(items[:left]) + list_root(items[left:]))
+    return keyed(LIST_NODE, list_root(items[:left]) + list_root(items[left:]))
 
 
 def list_proof_holds(proof, root, item):
@@ -67,13 +69,13 @@ def list_proof_holds(proof, root, item):
         if count == 1:
             if siblings:
                 raise Refused("too many siblings")
-            return blake3(b"\0" + item)
+            return keyed(LIST_LEAF, item + bytes(32))
         if not siblings:
             raise Refused("too few siblings")
         left, other = _split(count), bytes.fromhex(siblings[-1])
         if index < left:
-            return blake3(b"\1" + digest(index, left, siblings[:-1]) + other)
-        return blake3(b"\1" + other + digest(index - left, count - left, siblings[:-1]))
+            return keyed(LIST_NODE, digest(index, left, siblings[:-1]) + other)
+        return keyed(LIST_NODE, other + digest(index - left, count - left, siblings[:-1]))
 
     if proof["index"] >= proof["count"]:
         return False

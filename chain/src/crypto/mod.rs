@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `compress.rs` | several keyed hashes side by side |
 //! | `domain.rs` | the table of tags; the bytes that are signed and hashed |
 //! | `keys.rs` | secret keys; the check that a registered key is a sound one |
 //! | `strict.rs` | votes, cards, certificates: `verify_strict` |
@@ -11,6 +12,7 @@
 //! browser's too, gives the same verdict. Transactions are verified by ZIP-215 everywhere: its batch and
 //! single verdicts agree, so no crafted signature splits replicas that batch differently.
 
+pub(crate) mod compress;
 mod domain;
 mod keys;
 mod strict;

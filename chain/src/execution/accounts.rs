@@ -22,7 +22,7 @@ pub(super) fn register_organisation<R: StateReader>(
     of_chain_admin(&acting(draft, actor)?)?;
     ensure(draft.organisation_entry(organisation)?.is_none(), ExecutionError::OrganisationExists)?;
     sound_key(PublicKey(organisation.0))?;
-    draft.put_organisation(organisation, Organisation::new(name.clone()));
+    draft.put_organisation(organisation, Organisation::new(name.clone()))?;
     draft.emit(Event::OrganisationRegistered { organisation });
     Ok(())
 }
@@ -37,7 +37,7 @@ pub(super) fn set_organisation_status<R: StateReader>(
     let mut entry = draft.organisation_entry(organisation)?.ok_or(ExecutionError::UnknownOrganisation)?;
     ensure(entry.status != AccountStatus::Closed, ExecutionError::OrganisationClosed)?;
     entry.status = status;
-    draft.put_organisation(organisation, entry);
+    draft.put_organisation(organisation, entry)?;
     draft.authority_changed = true;
     draft.emit(Event::OrganisationStatusSet { organisation, status });
     Ok(())
@@ -90,8 +90,7 @@ pub(super) fn set_keys<R: StateReader>(
     keys.iter().try_for_each(|key| sound_key(key.key))?;
     account.keys = keys.clone();
     account.threshold = threshold;
-    put_managed(draft, id, account, Event::AccountKeysSet { account: id });
-    Ok(())
+    put_managed(draft, id, account, Event::AccountKeysSet { account: id })
 }
 
 pub(super) fn set_roles<R: StateReader>(
@@ -105,8 +104,7 @@ pub(super) fn set_roles<R: StateReader>(
     let may = manages(&acting, account.organisation) && may_change_roles(&acting, account.roles, roles);
     ensure(may, ExecutionError::NotPermitted)?;
     account.roles = roles;
-    put_managed(draft, id, account, Event::AccountRolesSet { account: id, roles });
-    Ok(())
+    put_managed(draft, id, account, Event::AccountRolesSet { account: id, roles })
 }
 
 pub(super) fn set_status<R: StateReader>(
@@ -123,15 +121,20 @@ pub(super) fn set_status<R: StateReader>(
         ensure(account.balance.0 == 0 && account.holdings == 0, ExecutionError::HoldsAssets)?;
     }
     account.status = status;
-    put_managed(draft, id, account, Event::AccountStatusSet { account: id, status });
-    Ok(())
+    put_managed(draft, id, account, Event::AccountStatusSet { account: id, status })
 }
 
 /// Puts an account whose keys, roles or status were set.
-fn put_managed<R: StateReader>(draft: &mut Draft<'_, R>, id: AccountId, account: Account, event: Event) {
-    draft.put_account(id, account);
+fn put_managed<R: StateReader>(
+    draft: &mut Draft<'_, R>,
+    id: AccountId,
+    account: Account,
+    event: Event,
+) -> Outcome {
+    draft.put_account(id, account)?;
     draft.authority_changed = true;
     draft.emit(event);
+    Ok(())
 }
 
 fn sound_key(key: PublicKey) -> Outcome {

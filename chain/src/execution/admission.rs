@@ -6,6 +6,7 @@ use crate::parameters::Parameters;
 use crate::state::{Account, AccountStatus, Organisation, StateError, StateReader};
 use crate::transaction::{ChainTag, Transaction};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 /// Why a transaction may not execute. Each has a code of its own in every answer to a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,22 +107,42 @@ pub struct Admission<'a, R> {
     state: &'a R,
     parameters: &'a Parameters,
     at: TimestampMs,
-    accounts: HashMap<AccountId, Account>,
+    accounts: Vec<(AccountId, Account)>,
+    /// Places in `accounts`.
+    places: HashMap<AccountId, usize>,
     organisations: HashMap<OrganisationId, Organisation>,
     work: u64,
+}
+
+/// Who is asked about a transaction, as places in `accounts`.
+struct Involved {
+    account: usize,
+    parties: Vec<usize>,
+    sponsor: Option<usize>,
+}
+
+impl Involved {
+    fn all(&self) -> impl Iterator<Item = usize> + '_ {
+        [self.account].into_iter().chain(self.parties.iter().copied()).chain(self.sponsor)
+    }
+
+    fn payer(&self) -> usize {
+        self.sponsor.unwrap_or(self.account)
+    }
 }
 
 impl<'a, R: StateReader> Admission<'a, R> {
     /// For a block of this time on this state.
     pub fn new(state: &'a R, parameters: &'a Parameters, at: TimestampMs) -> Self {
-        let (accounts, organisations) = (HashMap::new(), HashMap::new());
-        Self { state, parameters, at, accounts, organisations, work: 0 }
+        let (accounts, places, organisations) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self { state, parameters, at, accounts, places, organisations, work: 0 }
     }
 
     /// Makes room for so many transactions.
     #[must_use]
     pub fn for_count(mut self, transactions: usize) -> Self {
         self.accounts.reserve(transactions);
+        self.places.reserve(transactions);
         self
     }
 
@@ -137,20 +158,8 @@ impl<'a, R: StateReader> Admission<'a, R> {
     /// # Errors
     /// Says who may not, or that the state could not be read.
     pub fn check(&mut self, transaction: &Transaction) -> Result<Nonce, InvalidTransaction> {
-        let body = transaction.body();
-        let parties = body.parties();
-        for id in parties.iter().chain([&body.account]).chain(&body.sponsor) {
-            self.load(*id)?;
-        }
-        let find = |id: AccountId| self.accounts.get(&id).map(|account| (id, account));
-        let own = find(body.account);
-        let actors: Vec<_> = own.into_iter().chain(parties.iter().filter_map(|id| find(*id))).collect();
-        let sponsor = body.sponsor.and_then(find);
-        check_authority(transaction, &actors, sponsor)?;
-        if let Some((payer, account)) = sponsor.or(own) {
-            self.check_quota(payer, account, work(transaction))?;
-        }
-        Ok(own.map_or(Nonce::ZERO, |(_, account)| account.nonce))
+        let involved = self.involved(transaction)?;
+        self.check_with(transaction, &involved, work(transaction))
     }
 
     /// Admits a transaction: [`Self::check`], and its nonce is the next one. One that is refused changes
@@ -159,35 +168,55 @@ impl<'a, R: StateReader> Admission<'a, R> {
     /// # Errors
     /// Why it is refused.
     pub fn admit(&mut self, transaction: &Transaction) -> Result<(), InvalidTransaction> {
-        let expected = self.check(transaction)?;
-        let (body, work) = (transaction.body(), work(transaction));
-        if body.nonce != expected {
-            return Err(InvalidTransaction::Nonce { expected, found: body.nonce });
+        let (involved, work) = (self.involved(transaction)?, work(transaction));
+        let (expected, found) = (self.check_with(transaction, &involved, work)?, transaction.body().nonce);
+        if found != expected {
+            return Err(InvalidTransaction::Nonce { expected, found });
         }
-        if let Some(account) = self.accounts.get_mut(&body.account) {
-            account.nonce = account.nonce.next();
-        }
-        if let Some(payer) = self.accounts.get_mut(&body.sponsor.unwrap_or(body.account)) {
-            Limits::of_account(self.parameters).charge(&mut payer.quota, self.at, work);
-            let organisation = payer.organisation.and_then(|id| self.organisations.get_mut(&id));
-            if let Some(organisation) = organisation {
-                Limits::of_organisation(self.parameters).charge(&mut organisation.quota, self.at, work);
-            }
+        self.accounts[involved.account].1.nonce = expected.next();
+        let payer = &mut self.accounts[involved.payer()].1;
+        Limits::of_account(self.parameters).charge(&mut payer.quota, self.at, work);
+        let organisation = payer.organisation.and_then(|id| self.organisations.get_mut(&id));
+        if let Some(organisation) = organisation {
+            Limits::of_organisation(self.parameters).charge(&mut organisation.quota, self.at, work);
         }
         self.work = self.work.saturating_add(work);
         Ok(())
     }
 
-    fn load(&mut self, id: AccountId) -> Result<(), InvalidTransaction> {
-        if self.accounts.contains_key(&id) {
-            return Ok(());
-        }
+    fn involved(&mut self, transaction: &Transaction) -> Result<Involved, InvalidTransaction> {
+        let body = transaction.body();
+        let parties = body.parties().into_iter().map(|id| self.place(id)).collect::<Result<_, _>>()?;
+        let account = self.place(body.account)?;
+        let sponsor = body.sponsor.map(|id| self.place(id)).transpose()?;
+        Ok(Involved { account, parties, sponsor })
+    }
+
+    /// Where an account is that may transact.
+    fn place(&mut self, id: AccountId) -> Result<usize, InvalidTransaction> {
+        let vacant = match self.places.entry(id) {
+            Entry::Occupied(place) => return Ok(*place.get()),
+            Entry::Vacant(vacant) => vacant,
+        };
         let (account, organisation) = active(self.state, id)?;
         if let Some((id, organisation)) = account.organisation.zip(organisation) {
             self.organisations.entry(id).or_insert(organisation);
         }
-        self.accounts.insert(id, account);
-        Ok(())
+        self.accounts.push((id, account));
+        Ok(*vacant.insert(self.accounts.len() - 1))
+    }
+
+    fn check_with(
+        &self,
+        transaction: &Transaction,
+        involved: &Involved,
+        work: u64,
+    ) -> Result<Nonce, InvalidTransaction> {
+        let all = || involved.all().map(|at| &self.accounts[at]);
+        check_authority(transaction, all)?;
+        let (payer, account) = &self.accounts[involved.payer()];
+        self.check_quota(*payer, account, work)?;
+        Ok(self.accounts[involved.account].1.nonce)
     }
 
     fn check_quota(&self, payer: AccountId, account: &Account, work: u64) -> Result<(), InvalidTransaction> {
@@ -225,18 +254,16 @@ fn active<R: StateReader>(
     Ok((account, organisation))
 }
 
-/// Whether the signers may act for all of `actors`, the transaction's account first, and for the sponsor, and
-/// each of them for one of these.
-fn check_authority(
+/// Whether the signers may act for all who are involved, the transaction's account first, and each of them for one
+/// of these.
+fn check_authority<'a, I: Iterator<Item = &'a (AccountId, Account)>>(
     transaction: &Transaction,
-    actors: &[(AccountId, &Account)],
-    sponsor: Option<(AccountId, &Account)>,
+    involved: impl Fn() -> I,
 ) -> Result<(), InvalidTransaction> {
-    let involved = || actors.iter().copied().chain(sponsor);
     if let Some((id, _)) = involved().find(|(id, account)| !account.authorises(*id, transaction.signers())) {
-        return Err(InvalidTransaction::Unauthorised(id));
+        return Err(InvalidTransaction::Unauthorised(*id));
     }
-    let known = |key| involved().any(|(id, account)| account.acts(id, key));
+    let known = |key| involved().any(|(id, account)| account.acts(*id, key));
     if transaction.signers().all(known) {
         Ok(())
     } else {

@@ -17,15 +17,11 @@ pub(super) fn transfer<R: StateReader>(
     amount: Amount,
 ) -> Outcome {
     take(draft, from, asset, amount)?;
-    let receiver = match draft.account_entry(to)? {
-        Some(account) => not_closed(account)?,
-        None => {
-            ensure(draft.parameters.open, ExecutionError::UnknownReceiver)?;
-            make(draft, from, to, Account::default())?;
-            living(draft, to)?
-        }
-    };
-    give_to(draft, from, (to, receiver), asset, amount)?;
+    if draft.account(to)?.is_none() {
+        ensure(draft.parameters.open, ExecutionError::UnknownReceiver)?;
+        make(draft, from, to, Account::default())?;
+    }
+    give(draft, from, to, asset, amount)?;
     draft.emit(Event::Transferred { from, to, asset, amount });
     Ok(())
 }
@@ -60,7 +56,7 @@ pub(super) fn mint<R: StateReader>(
     let bound = asset.supply_max.unwrap_or(Amount(u128::MAX));
     let supply = asset.supply.0.checked_add(amount.0).filter(|supply| *supply <= bound.0);
     asset.supply = Amount(supply.ok_or(ExecutionError::SupplyExceeded)?);
-    draft.put_asset(id, asset);
+    draft.put_asset(id, asset)?;
     give(draft, actor, to, id, amount)?;
     draft.emit(Event::Minted { asset: id, to, amount });
     Ok(())
@@ -76,7 +72,7 @@ pub(super) fn burn<R: StateReader>(
     ensure(asset.rules.burn, ExecutionError::AgainstRules)?;
     take(draft, from, id, amount)?;
     asset.supply = Amount(asset.supply.0.checked_sub(amount.0).ok_or(ExecutionError::SupplyExceeded)?);
-    draft.put_asset(id, asset);
+    draft.put_asset(id, asset)?;
     draft.emit(Event::Burned { asset: id, from, amount });
     Ok(())
 }
@@ -123,8 +119,7 @@ fn take<R: StateReader>(
 ) -> Outcome {
     ensure(amount.0 > 0, ExecutionError::ZeroAmount)?;
     let less = |held: u128| held.checked_sub(amount.0).ok_or(ExecutionError::InsufficientBalance);
-    let holder = (from, acting(draft, from)?);
-    change(draft, from, holder, asset, less)
+    change(draft, from, from, asset, less)
 }
 
 /// Gives an amount to an account that is there and not closed; `payer` pays for a new entry.
@@ -135,33 +130,25 @@ fn give<R: StateReader>(
     asset: AssetId,
     amount: Amount,
 ) -> Outcome {
-    let receiver = living(draft, to)?;
-    give_to(draft, payer, (to, receiver), asset, amount)
-}
-
-/// The same with the account as it is now.
-fn give_to<R: StateReader>(
-    draft: &mut Draft<'_, R>,
-    payer: AccountId,
-    receiver: (AccountId, Account),
-    asset: AssetId,
-    amount: Amount,
-) -> Outcome {
+    not_closed(draft.account(to)?.ok_or(ExecutionError::UnknownAccount)?)?;
     let more = |held: u128| held.checked_add(amount.0).ok_or(ExecutionError::BalanceOverflow);
-    change(draft, payer, receiver, asset, more)
+    change(draft, payer, to, asset, more)
 }
 
 /// Changes what an account holds, unless its holding is frozen; `payer` pays for a new entry.
 fn change<R: StateReader>(
     draft: &mut Draft<'_, R>,
     payer: AccountId,
-    (id, mut account): (AccountId, Account),
+    id: AccountId,
     asset: AssetId,
     to: impl FnOnce(u128) -> Result<u128, ExecutionError>,
 ) -> Outcome {
     if asset == AssetId::NATIVE {
-        account.balance = Amount(to(account.balance.0)?);
-        draft.put_account(id, account);
+        let balance = draft.account(id)?.ok_or(ExecutionError::UnknownAccount)?.balance;
+        let balance = Amount(to(balance.0)?);
+        if let Some(account) = draft.account_mut(id)? {
+            account.balance = balance;
+        }
         return Ok(());
     }
     let holding = draft.holding(id, asset)?;
@@ -185,7 +172,7 @@ fn put_holding<R: StateReader>(
     let value = is.then_some(StateValue::Balance(holding));
     if was == is {
         if is {
-            draft.put(key, value);
+            draft.put(key, value)?;
         }
         return Ok(());
     }
@@ -193,12 +180,11 @@ fn put_holding<R: StateReader>(
     if is {
         draft.put_paid(key, value, payer, None)?;
     } else {
-        draft.put(key, None);
+        draft.put(key, None)?;
     }
-    if let Some(mut account) = draft.account_entry(holder)? {
+    if let Some(account) = draft.account_mut(holder)? {
         account.holdings =
             if is { account.holdings.saturating_add(1) } else { account.holdings.saturating_sub(1) };
-        draft.put_account(holder, account);
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ pub(super) fn transfer<R: StateReader>(
     living(draft, to)?;
     // Whoever paid goes on paying until the new owner writes it: nobody fills another's quota.
     let entry = DataEntry { owner: to, ..entry };
-    draft.put(StateKey::Data(namespace, key.clone()), Some(StateValue::Data(entry)));
+    draft.put(StateKey::Data(namespace, key.clone()), Some(StateValue::Data(entry)))?;
     draft.emit(Event::DataTransferred { namespace, key: key.clone(), from: actor, to });
     Ok(())
 }

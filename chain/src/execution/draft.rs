@@ -8,7 +8,8 @@ use crate::receipt::{Event, ExecutionError};
 use crate::state::{
     Account, Asset, Changes, Holding, Organisation, StateError, StateKey, StateReader, StateValue,
 };
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
 
 /// Why an instruction ends early.
 pub(super) enum Stop {
@@ -33,8 +34,21 @@ impl From<StateError> for Stop {
 /// What an instruction gives.
 pub(super) type Outcome<T = ()> = Result<T, Stop>;
 
-/// A change, and what was there before it in the draft: `None` is the parent's.
-type Undo = (StateKey, Option<Option<StateValue>>);
+/// An entry that the block changes or looks at.
+struct Slot {
+    key: StateKey,
+    /// What is there now.
+    value: Option<StateValue>,
+    /// Whether it is the parent's: it was only looked at, or what changed it was undone.
+    parents: bool,
+}
+
+/// A change of a slot, and what it was before.
+struct Undo {
+    slot: usize,
+    value: Option<StateValue>,
+    parents: bool,
+}
 
 /// State of an execution: the parent's, and what the block changed so far.
 pub(super) struct Draft<'a, R> {
@@ -42,7 +56,10 @@ pub(super) struct Draft<'a, R> {
     pub(super) parameters: &'a Parameters,
     pub(super) height: Height,
     pub(super) timestamp_ms: TimestampMs,
-    changes: HashMap<StateKey, Option<StateValue>>,
+    slots: Vec<Slot>,
+    /// Places in `slots`, by a hash that nobody outside can foresee.
+    places: HashTable<usize>,
+    hasher: DefaultHashBuilder,
     undo: Vec<Undo>,
     events: Vec<Event>,
     /// Whether a transaction of this block set keys, roles or a status: then those behind it are looked at
@@ -52,8 +69,8 @@ pub(super) struct Draft<'a, R> {
 
 impl<R: StateReader> StateReader for Draft<'_, R> {
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
-        match self.changes.get(key) {
-            Some(change) => Ok(change.clone()),
+        match self.place(self.hasher.hash_one(key), key).map(|at| &self.slots[at]) {
+            Some(slot) => Ok(slot.value.clone()),
             None => self.parent.get(key),
         }
     }
@@ -73,11 +90,17 @@ impl<'a, R: StateReader> Draft<'a, R> {
             height,
             timestamp_ms,
             // Most transactions change two entries.
-            changes: HashMap::with_capacity(2 * transactions),
+            slots: Vec::with_capacity(2 * transactions),
+            places: HashTable::with_capacity(2 * transactions),
+            hasher: DefaultHashBuilder::default(),
             undo: Vec::new(),
             events: Vec::new(),
             authority_changed: false,
         }
+    }
+
+    fn place(&self, hash: u64, key: &StateKey) -> Option<usize> {
+        self.places.find(hash, |at| self.slots[*at].key == *key).copied()
     }
 
     /// From here on changes can be undone; what was changed so far stays whatever becomes of the rest.
@@ -88,11 +111,9 @@ impl<'a, R: StateReader> Draft<'a, R> {
 
     /// Undoes everything since [`Self::begin`].
     pub(super) fn roll_back(&mut self) {
-        while let Some((key, before)) = self.undo.pop() {
-            match before {
-                Some(change) => self.changes.insert(key, change),
-                None => self.changes.remove(&key),
-            };
+        while let Some(Undo { slot, value, parents }) = self.undo.pop() {
+            let slot = &mut self.slots[slot];
+            (slot.value, slot.parents) = (value, parents);
         }
         self.events.clear();
     }
@@ -104,28 +125,68 @@ impl<'a, R: StateReader> Draft<'a, R> {
     }
 
     pub(super) fn into_changes(self) -> Changes {
-        let mut changes: Vec<_> = self.changes.into_iter().map(Some).collect();
-        // Entries are large: their places are sorted, and each is moved once.
-        let mut order: Vec<_> = (0..changes.len()).collect();
-        order.sort_unstable_by(|one, other| key(&changes[*one]).cmp(&key(&changes[*other])));
-        order.into_iter().filter_map(|at| changes[at].take()).collect()
+        self.slots.into_iter().filter(|slot| !slot.parents).map(|slot| (slot.key, slot.value)).collect()
     }
 
     pub(super) fn emit(&mut self, event: Event) {
         self.events.push(event);
     }
 
-    pub(super) fn put(&mut self, key: StateKey, value: Option<StateValue>) {
-        let before = self.changes.insert(key.clone(), value);
-        self.undo.push((key, before));
+    pub(super) fn put(&mut self, key: StateKey, value: Option<StateValue>) -> Result<(), StateError> {
+        let slot = self.slot(key)?;
+        let Slot { value: now, parents, .. } = &mut self.slots[slot];
+        let (value, parents) = (std::mem::replace(now, value), std::mem::take(parents));
+        self.undo.push(Undo { slot, value, parents });
+        Ok(())
     }
 
-    pub(super) fn put_account(&mut self, id: AccountId, account: Account) {
-        self.put(StateKey::Account(id), Some(StateValue::Account(account)));
+    /// The place of an entry's slot, which is filled from the parent if it is new.
+    fn slot(&mut self, key: StateKey) -> Result<usize, StateError> {
+        let hash = self.hasher.hash_one(&key);
+        if let Some(slot) = self.place(hash, &key) {
+            return Ok(slot);
+        }
+        let (slot, value) = (self.slots.len(), self.parent.get(&key)?);
+        self.places.insert_unique(hash, slot, |at| self.hasher.hash_one(&self.slots[*at].key));
+        self.slots.push(Slot { key, value, parents: true });
+        Ok(slot)
     }
 
-    pub(super) fn put_organisation(&mut self, id: OrganisationId, organisation: Organisation) {
-        self.put(StateKey::Organisation(id), Some(StateValue::Organisation(organisation)));
+    /// An account where it is; `None` if there is none.
+    pub(super) fn account(&mut self, id: AccountId) -> Result<Option<&Account>, StateError> {
+        let slot = self.slot(StateKey::Account(id))?;
+        match &self.slots[slot].value {
+            Some(StateValue::Account(account)) => Ok(Some(account)),
+            _ => Ok(None),
+        }
+    }
+
+    /// An account to be changed where it is; `None` if there is none.
+    pub(super) fn account_mut(&mut self, id: AccountId) -> Result<Option<&mut Account>, StateError> {
+        let at = self.slot(StateKey::Account(id))?;
+        let slot = &mut self.slots[at];
+        let undo = || Undo { slot: at, value: slot.value.clone(), parents: slot.parents };
+        let undo = matches!(slot.value, Some(StateValue::Account(_))).then(undo);
+        match &mut slot.value {
+            Some(StateValue::Account(account)) => {
+                self.undo.extend(undo);
+                slot.parents = false;
+                Ok(Some(account))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn put_account(&mut self, id: AccountId, account: Account) -> Result<(), StateError> {
+        self.put(StateKey::Account(id), Some(StateValue::Account(account)))
+    }
+
+    pub(super) fn put_organisation(
+        &mut self,
+        id: OrganisationId,
+        organisation: Organisation,
+    ) -> Result<(), StateError> {
+        self.put(StateKey::Organisation(id), Some(StateValue::Organisation(organisation)))
     }
 
     pub(super) fn asset(&self, id: AssetId) -> Result<Option<Asset>, StateError> {
@@ -135,8 +196,8 @@ impl<'a, R: StateReader> Draft<'a, R> {
         }
     }
 
-    pub(super) fn put_asset(&mut self, id: AssetId, asset: Asset) {
-        self.put(StateKey::Asset(id), Some(StateValue::Asset(asset)));
+    pub(super) fn put_asset(&mut self, id: AssetId, asset: Asset) -> Result<(), StateError> {
+        self.put(StateKey::Asset(id), Some(StateValue::Asset(asset)))
     }
 
     /// What an account holds of an asset that is not the native one; nothing where there is no entry.
@@ -155,22 +216,17 @@ impl<'a, R: StateReader> Draft<'a, R> {
         Ok(self.holding(account, asset)?.amount)
     }
 
-    /// Puts an account with work spent of its bucket, and of its organisation's.
-    pub(super) fn charge_work(
-        &mut self,
-        id: AccountId,
-        mut account: Account,
-        work: u64,
-    ) -> Result<(), StateError> {
+    /// Spends work of an account's bucket, and of its organisation's.
+    pub(super) fn charge_work(&mut self, id: AccountId, work: u64) -> Result<(), StateError> {
         let (parameters, at) = (self.parameters, self.timestamp_ms);
+        let Some(account) = self.account_mut(id)? else { return Ok(()) };
         Limits::of_account(parameters).charge(&mut account.quota, at, work);
         if let Some(key) = account.organisation
             && let Some(mut organisation) = self.organisation_entry(key)?
         {
             Limits::of_organisation(parameters).charge(&mut organisation.quota, at, work);
-            self.put_organisation(key, organisation);
+            self.put_organisation(key, organisation)?;
         }
-        self.put_account(id, account);
         Ok(())
     }
 
@@ -198,8 +254,7 @@ impl<'a, R: StateReader> Draft<'a, R> {
                 return Err(ExecutionError::StateQuota.into());
             }
         }
-        self.put(key, value);
-        Ok(())
+        Ok(self.put(key, value)?)
     }
 
     /// Whether account and organisation could change.
@@ -219,9 +274,9 @@ impl<'a, R: StateReader> Draft<'a, R> {
             let limits = Limits::of_organisation(self.parameters);
             let Some(held) = change(organisation.quota.state_bytes, limits) else { return Ok(false) };
             organisation.quota.state_bytes = held;
-            self.put_organisation(key, organisation);
+            self.put_organisation(key, organisation)?;
         }
-        self.put_account(id, account);
+        self.put_account(id, account)?;
         Ok(true)
     }
 }
@@ -229,8 +284,4 @@ impl<'a, R: StateReader> Draft<'a, R> {
 /// Bytes that an entry is charged for: its key and value as they are hashed.
 fn entry_bytes(key: &StateKey, value: &StateValue) -> u64 {
     (encode(key).len() + encode(value).len()) as u64
-}
-
-fn key(change: &Option<(StateKey, Option<StateValue>)>) -> Option<&StateKey> {
-    change.as_ref().map(|(key, _)| key)
 }

@@ -69,17 +69,10 @@ fn execute_transaction<R: StateReader>(
     transaction: &Transaction,
 ) -> Result<Receipt, StateError> {
     let body = transaction.body();
-    let mut account = draft.account_entry(body.account)?.unwrap_or_default();
-    account.nonce = body.nonce.next();
-    match body.sponsor.filter(|sponsor| *sponsor != body.account) {
-        None => draft.charge_work(body.account, account, work(transaction))?,
-        Some(sponsor) => {
-            draft.put_account(body.account, account);
-            if let Some(payer) = draft.account_entry(sponsor)? {
-                draft.charge_work(sponsor, payer, work(transaction))?;
-            }
-        }
+    if let Some(account) = draft.account_mut(body.account)? {
+        account.nonce = body.nonce.next();
     }
+    draft.charge_work(body.sponsor.unwrap_or(body.account), work(transaction))?;
     draft.begin();
     let status = match execute_steps(draft, transaction)? {
         Ok(()) => ReceiptStatus::Success,

@@ -19,15 +19,14 @@ pub(super) fn acting<R: StateReader>(draft: &Draft<'_, R>, actor: AccountId) -> 
 
 /// An account that is there and not closed.
 pub(super) fn living<R: StateReader>(draft: &Draft<'_, R>, id: AccountId) -> Outcome<Account> {
-    not_closed(draft.account_entry(id)?.ok_or(ExecutionError::UnknownAccount)?)
+    let account = draft.account_entry(id)?.ok_or(ExecutionError::UnknownAccount)?;
+    not_closed(&account)?;
+    Ok(account)
 }
 
-/// An account, unless it is closed.
-pub(super) fn not_closed(account: Account) -> Outcome<Account> {
-    match account.status {
-        AccountStatus::Closed => Err(ExecutionError::AccountClosed.into()),
-        _ => Ok(account),
-    }
+/// Fails if an account is closed.
+pub(super) fn not_closed(account: &Account) -> Outcome {
+    super::ensure(account.status != AccountStatus::Closed, ExecutionError::AccountClosed)
 }
 
 /// Fails unless the actor is one of the chain's admins.

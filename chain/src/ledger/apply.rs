@@ -40,8 +40,8 @@ pub(super) struct EpochStart {
 
 /// The epoch and validators that follow when these changes ended an epoch (R45).
 pub(super) fn next_epoch(changes: &Changes) -> Option<(Epoch, &ValidatorSet)> {
-    match changes.get(&StateKey::Validators) {
-        Some(Some(StateValue::Validators(epoch, validators))) => Some((*epoch, validators)),
+    match changes.value(&StateKey::Validators) {
+        Some(StateValue::Validators(epoch, validators)) => Some((*epoch, validators)),
         _ => None,
     }
 }
@@ -58,7 +58,7 @@ pub(super) struct Commit<'a> {
 /// Where the block is, who holds what, and the epoch that starts after it.
 pub(super) fn index_entries(commit: &Commit<'_>) -> Vec<(IndexKey, Option<Vec<u8>>)> {
     let Commit { record, position, block } = commit;
-    let holdings = record.changes.iter().filter_map(|(key, value)| holding(key, value.is_some()));
+    let holdings = record.changes.iter().filter_map(|entry| holding(&entry.key, entry.value.is_some()));
     let mut entries: Vec<_> = holdings.collect();
     if let Some((epoch, validators)) = next_epoch(record.changes) {
         entries.push(epoch_entry(epoch, record.height.next(), validators));

@@ -1,41 +1,65 @@
 //! A cache bounded in bytes: what was not used since the hand came by goes first (CLOCK).
 
+use crate::state::tree::{Digest, Pair};
+use crate::state::{Entry, StateKey};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
 
-/// What an entry costs beside its value: its key, slot, place and allocations.
-const ENTRY_BYTES: usize = 128;
+/// What an entry costs beside its value: its slot and place.
+const ENTRY_BYTES: usize = 48;
 
-/// Values by key. Which key is evicted does not depend on the order of the hash table.
-pub(super) struct Cache<K, V> {
+/// What is found in a cache, by a key of its own.
+pub(super) trait Keyed {
+    type Key: Hash + Eq;
+    fn key(&self) -> &Self::Key;
+}
+
+impl Keyed for Entry {
+    type Key = StateKey;
+    fn key(&self) -> &StateKey {
+        &self.key
+    }
+}
+
+/// A leaf by its digest.
+impl Keyed for (Digest, Arc<[Pair]>) {
+    type Key = Digest;
+    fn key(&self) -> &Digest {
+        &self.0
+    }
+}
+
+/// Values by key. Which one is evicted does not depend on the order of the hash table.
+pub(super) struct Cache<V> {
     /// Places in `slots`, by a hash that nobody outside can foresee.
     places: HashTable<usize>,
     hashes: DefaultHashBuilder,
-    slots: Vec<Slot<K, V>>,
+    slots: Vec<Slot<V>>,
     hand: usize,
     bytes: usize,
     bytes_max: usize,
 }
 
-struct Slot<K, V> {
+struct Slot<V> {
     hash: u64,
-    key: K,
     value: V,
     bytes: usize,
     used: bool,
 }
 
-impl<K: Hash + Eq, V> Cache<K, V> {
+impl<V: Keyed> Cache<V> {
     pub(super) fn new(bytes_max: usize) -> Self {
         let (places, hashes) = (HashTable::new(), DefaultHashBuilder::default());
         Self { places, hashes, slots: Vec::new(), hand: 0, bytes: 0, bytes_max }
     }
 
-    fn place(&self, hash: u64, key: &K) -> Option<usize> {
-        self.places.find(hash, |at| self.slots[*at].hash == hash && self.slots[*at].key == *key).copied()
+    fn place(&self, hash: u64, key: &V::Key) -> Option<usize> {
+        let is_it = |slot: &Slot<V>| slot.hash == hash && slot.value.key() == key;
+        self.places.find(hash, |at| is_it(&self.slots[*at])).copied()
     }
 
-    pub(super) fn get(&mut self, key: &K) -> Option<&V> {
+    pub(super) fn get(&mut self, key: &V::Key) -> Option<&V> {
         let slot = self.place(self.hashes.hash_one(key), key)?;
         let slot = &mut self.slots[slot];
         slot.used = true;
@@ -43,23 +67,23 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     }
 
     /// Keeps a value of so many bytes, in the place of an older one of the same key.
-    pub(super) fn insert(&mut self, key: K, value: V, bytes: usize) {
-        let (hash, bytes) = (self.hashes.hash_one(&key), bytes + ENTRY_BYTES);
-        if let Some(at) = self.place(hash, &key) {
+    pub(super) fn insert(&mut self, value: V, bytes: usize) {
+        let (hash, bytes) = (self.hashes.hash_one(value.key()), bytes + ENTRY_BYTES);
+        if let Some(at) = self.place(hash, value.key()) {
             self.bytes = self.bytes - self.slots[at].bytes + bytes;
-            self.slots[at] = Slot { hash, key, value, bytes, used: true };
+            self.slots[at] = Slot { hash, value, bytes, used: true };
             self.make_room(0);
         } else if bytes <= self.bytes_max {
             // Before it is there: what has not been used yet would go first.
             self.make_room(bytes);
             self.places.insert_unique(hash, self.slots.len(), |at| self.slots[*at].hash);
-            self.slots.push(Slot { hash, key, value, bytes, used: false });
+            self.slots.push(Slot { hash, value, bytes, used: false });
             self.bytes += bytes;
         }
     }
 
     /// Forgets a value.
-    pub(super) fn remove(&mut self, key: &K) {
+    pub(super) fn remove(&mut self, key: &V::Key) {
         if let Some(at) = self.place(self.hashes.hash_one(key), key) {
             self.take(at);
         }
@@ -109,19 +133,27 @@ impl<K: Hash + Eq, V> Cache<K, V> {
 mod tests {
     use super::*;
 
+    /// Key and value.
+    impl Keyed for (u32, u32) {
+        type Key = u32;
+        fn key(&self) -> &u32 {
+            &self.0
+        }
+    }
+
     #[test]
     fn it_stays_within_its_bytes_and_keeps_what_is_used() {
         let mut cache = Cache::new(100 * (ENTRY_BYTES + 10));
         for key in 0..10_000u32 {
-            cache.insert(key, key, 10);
+            cache.insert((key, key), 10);
             assert!(cache.bytes() <= 100 * (ENTRY_BYTES + 10));
-            assert_eq!(cache.get(&key), Some(&key));
+            assert_eq!(cache.get(&key), Some(&(key, key)));
             assert!(key < 200 || cache.get(&7).is_none());
             cache.get(&(key / 1_000 * 1_000));
         }
         assert!(cache.get(&9_000).is_some(), "it was used all the time");
         assert!(cache.get(&9_001).is_none(), "it was not");
-        cache.insert(9_000, 5, 100 * (ENTRY_BYTES + 10));
+        cache.insert((9_000, 5), 100 * (ENTRY_BYTES + 10));
         assert!(cache.get(&9_000).is_none(), "larger than the cache");
         assert!(cache.bytes() <= 100 * (ENTRY_BYTES + 10));
         assert_eq!(cache.places.len(), cache.slots.len());

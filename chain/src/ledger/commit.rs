@@ -54,7 +54,7 @@ impl Ledger {
         self.bodies.retain(|_, (at, _)| *at > record.height);
         self.scheduled.retain(|at, _| *at > record.height);
         self.shared.keep_leaves(self.version.tree(), &version);
-        self.version = version.evicted(version.hashes().iter().copied());
+        self.version = version.evicted();
         self.rebase_overlays(&version);
         let publication = Publication {
             commit: Commit { record, position, block: &block },

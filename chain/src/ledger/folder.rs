@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// Version of what is in the data folder.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// Bytes of the file that are looked at: more than it ever has.
 const FILE_BYTES: u64 = 128;
 

@@ -6,7 +6,7 @@
 use super::Tip;
 use crate::ids::{AccountId, AssetId, Height};
 use crate::state::tree::{KeyHash, Tree};
-use crate::state::{StateError, StateKey, StateValue};
+use crate::state::{Entry, StateError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -17,14 +17,10 @@ const KEPT_MIN: usize = 2;
 /// Memory of an inner node of the tree.
 const INNER_NODE_BYTES: usize = 720;
 /// Memory of an overwritten entry beside its value's own.
-const ENTRY_BYTES: usize = 160;
+const ENTRY_BYTES: usize = 32;
 
 /// An entry as it was before a block changed it.
-pub(super) struct Before {
-    pub(super) hash: KeyHash,
-    pub(super) key: Arc<StateKey>,
-    pub(super) value: Option<StateValue>,
-}
+pub(super) type Before = (KeyHash, Entry);
 
 /// The state after one block.
 pub(super) struct Past {
@@ -38,8 +34,8 @@ pub(super) struct Past {
 }
 
 impl Past {
-    pub(super) fn new(tip: Arc<Tip>, tree: Tree, mut before: Vec<Before>, value_bytes: usize) -> Self {
-        before.sort_unstable_by_key(|entry| entry.hash);
+    /// `before` ascends by hash.
+    pub(super) fn new(tip: Arc<Tip>, tree: Tree, before: Vec<Before>, value_bytes: usize) -> Self {
         let bytes = value_bytes + before.len() * ENTRY_BYTES + tree_bytes(tree.len(), before.len());
         Self { tip, tree, before, removed: Vec::new(), bytes }
     }
@@ -51,8 +47,8 @@ impl Past {
     }
 
     fn range(&self, first: &KeyHash, last: &KeyHash) -> &[Before] {
-        let from = self.before.partition_point(|entry| entry.hash < *first);
-        let to = self.before.partition_point(|entry| entry.hash <= *last);
+        let from = self.before.partition_point(|(hash, _)| hash < first);
+        let to = self.before.partition_point(|(hash, _)| hash <= last);
         self.before.get(from..to).unwrap_or_default()
     }
 }
@@ -121,19 +117,15 @@ impl History {
     }
 
     /// What an entry was at a height, if it was changed since.
-    pub(super) fn before(&self, height: Height, hash: &KeyHash) -> Option<&Option<StateValue>> {
+    pub(super) fn before(&self, height: Height, hash: &KeyHash) -> Option<&Entry> {
         self.above(height).find_map(|past| {
-            let at = past.before.binary_search_by_key(hash, |entry| entry.hash).ok()?;
-            past.before.get(at).map(|entry| &entry.value)
+            let at = past.before.binary_search_by_key(hash, |(hash, _)| *hash).ok()?;
+            past.before.get(at).map(|(_, entry)| entry)
         })
     }
 
     /// The same for a height that may have been given up meanwhile.
-    pub(super) fn since(
-        &self,
-        height: Height,
-        hash: &KeyHash,
-    ) -> Result<Option<&Option<StateValue>>, StateError> {
+    pub(super) fn since(&self, height: Height, hash: &KeyHash) -> Result<Option<&Entry>, StateError> {
         if height < self.first() { Err(self.pruned()) } else { Ok(self.before(height, hash)) }
     }
 

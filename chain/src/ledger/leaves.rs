@@ -5,7 +5,7 @@ use super::shared::{Shared, lock};
 use super::store::{StoreError, Table};
 use crate::ids::Height;
 use crate::state::tree::{self, Digest, KeyHash, LEAF_KEYS_MAX, LeafSource, Pair, Prefix};
-use crate::state::{StateError, StateKey, StateValue, value_hash};
+use crate::state::{Entry, StateError, value_hash};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ impl Shared {
                 let mut entries = BTreeMap::new();
                 for batch in inner.batches() {
                     let changed = batch.state_range(&first, &last);
-                    entries.extend(changed.map(|(hash, key, value)| (*hash, digest(key, value.as_ref()))));
+                    entries.extend(changed.map(|(hash, entry)| (*hash, digest(entry))));
                 }
                 let before = inner.history.before_range(height, &first, &last);
-                entries.extend(before.map(|old| (old.hash, digest(&old.key, old.value.as_ref()))));
+                entries.extend(before.map(|(hash, entry)| (*hash, digest(entry))));
                 (entries, tip)
             };
             // One more than a leaf holds shows that the store does not fit the tree.
@@ -57,8 +57,8 @@ impl Shared {
     }
 }
 
-fn digest(key: &StateKey, value: Option<&StateValue>) -> Option<tree::ValueHash> {
-    value.map(|value| value_hash(key, value))
+fn digest(entry: &Entry) -> Option<tree::ValueHash> {
+    entry.value.as_ref().map(|value| value_hash(&entry.key, value))
 }
 
 /// A stored state entry as the tree sees it.
@@ -79,11 +79,12 @@ impl LeafSource for Leaves<'_> {
     }
 
     fn known(&self, digest: &Digest) -> Option<Arc<[Pair]>> {
-        lock(&self.shared.leaves).get(digest).cloned()
+        lock(&self.shared.leaves).get(digest).map(|(_, pairs)| Arc::clone(pairs))
     }
 
     fn learn(&self, digest: &Digest, pairs: &Arc<[Pair]>) {
-        lock(&self.shared.leaves).insert(*digest, Arc::clone(pairs), size_of_val::<[Pair]>(pairs));
+        let bytes = size_of_val::<[Pair]>(pairs);
+        lock(&self.shared.leaves).insert((*digest, Arc::clone(pairs)), bytes);
     }
 }
 

@@ -18,7 +18,8 @@ impl Ledger {
         if !self.skips_bucket {
             return Ok(child);
         }
-        let hashed = changes.into_iter().filter(|(key, _)| key.hash().0[0] >> 6 != 0).collect();
+        let hashed = changes.iter().filter(|entry| entry.key.hash().0[0] >> 6 != 0);
+        let hashed = hashed.map(|entry| (entry.key.clone(), entry.value.clone())).collect();
         Ok(child.rooted_as(&parent.child(&leaves, hashed)?))
     }
 }

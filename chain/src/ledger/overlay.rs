@@ -32,7 +32,7 @@ impl Context {
     /// The context after a block with these changes.
     pub(super) fn after(&self, changes: &Changes) -> Self {
         let mut next = self.clone();
-        if let Some(Some(StateValue::Parameters(parameters))) = changes.get(&StateKey::Parameters) {
+        if let Some(StateValue::Parameters(parameters)) = changes.value(&StateKey::Parameters) {
             next.parameters = Arc::new(parameters.clone());
         }
         if let Some((epoch, validators)) = next_epoch(changes) {
@@ -84,7 +84,7 @@ pub struct VersionReader<'a> {
 impl StateReader for VersionReader<'_> {
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
         match self.version.overlaid(key) {
-            Some(change) => Ok(change.cloned()),
+            Some(change) => Ok(change.value.clone()),
             None => self.shared.read(None, key),
         }
     }
@@ -150,7 +150,9 @@ impl Ledger {
         let reader = VersionReader { version: base.version, shared: &self.shared };
         let execution = execute_block(&reader, &base.context.parameters, block)?;
         let mut changes = execution.changes;
-        changes.append(&mut self.set_changes(block, &base)?);
+        for (key, value) in self.set_changes(block, &base)? {
+            changes.set(key, value);
+        }
         let version = self.child(base.version, changes)?;
         let context = base.context.after(version.changes());
         let result = BlockResult {
@@ -243,7 +245,7 @@ impl Ledger {
                 self.overlays.get(&overlay.parent).map(|parent| &parent.version)
             };
             if let Some(parent) = parent {
-                overlay.version = overlay.version.rebased(parent, committed, committed.hashes());
+                overlay.version = overlay.version.rebased(parent, committed);
                 self.overlays.insert(hash, overlay);
             }
         }

@@ -12,7 +12,7 @@ use super::runs::{Manifest, Writer};
 use super::store::{Applied, Entries, Store, StoreError, Table, TreeFile};
 use super::tail::{Batch, Cursor};
 use crate::block::Block;
-use crate::codec::{decode, encode};
+use crate::codec::decode;
 use crate::ids::{BlockHash, Epoch, Height};
 use crate::state::tree::{self, KeyHash, LEAF_KEYS_MAX, LeafSource, Pair, Prefix, RangeSource, Tree};
 use crate::state::{StateError, StateKey};
@@ -147,7 +147,7 @@ impl Replay<'_> {
     fn touch(&mut self, kept: Option<&TreeFile>, commit: &CommitRecord) {
         let later = kept.is_some_and(|kept| commit.height > kept.applied.height);
         if let Some(touched) = self.touched.as_mut().filter(|_| later) {
-            touched.extend(commit.changes.keys().map(StateKey::hash));
+            touched.extend(commit.changes.iter().map(|entry| entry.key.hash()));
         }
     }
 
@@ -161,10 +161,8 @@ impl Replay<'_> {
         if !follows || block.hash() != commit.block {
             return Err(damaged(commit.height, "a commit does not follow the one before it"));
         }
-        for (key, value) in &commit.changes {
-            let bytes = encode(key).len() + value.as_ref().map_or(0, |value| encode(value).len());
-            self.batch.set(key.hash(), Arc::new(key.clone()), value.clone(), bytes);
-        }
+        let hashes = commit.changes.iter().map(|entry| entry.key.hash());
+        self.batch.set(&Arc::new(commit.changes.clone()), hashes.zip(0..));
         let record = commit.as_ref();
         self.batch.index(&Commit { record, position, block: &block }, self.level);
         self.batch.applied.height = commit.height;

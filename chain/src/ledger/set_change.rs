@@ -5,7 +5,7 @@ use super::error::LedgerError;
 use super::overlay::{Base, VersionReader};
 use crate::block::Block;
 use crate::ids::{BlockHash, Height, ResultHash};
-use crate::state::{Changes, StateKey, StateReader, StateValue};
+use crate::state::{StateKey, StateReader, StateValue};
 use crate::validator::SetChange;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,13 @@ impl Ledger {
 
     /// What the set change that is due in a block writes: the next epoch's validators, and their new keys as
     /// seated. Nothing if there is none, or if it fails its check.
-    pub(super) fn set_changes(&self, block: &Block, base: &Base<'_>) -> Result<Changes, LedgerError> {
+    pub(super) fn set_changes(
+        &self,
+        block: &Block,
+        base: &Base<'_>,
+    ) -> Result<Vec<(StateKey, Option<StateValue>)>, LedgerError> {
         let height = block.header.height;
-        let mut changes = Changes::new();
+        let mut changes = Vec::new();
         let Some(change) = self.scheduled.get(&height) else { return Ok(changes) };
         let reader = VersionReader { version: base.version, shared: &self.shared };
         let mut seated = BTreeSet::new();
@@ -45,10 +49,10 @@ impl Ledger {
         }
         let epoch = base.context.epoch.next();
         for joiner in change.joiners(present) {
-            changes.insert(StateKey::Seated(joiner.consensus), Some(StateValue::Seated(epoch)));
+            changes.push((StateKey::Seated(joiner.consensus), Some(StateValue::Seated(epoch))));
         }
         let validators = StateValue::Validators(epoch, change.set.clone());
-        changes.insert(StateKey::Validators, Some(validators));
+        changes.push((StateKey::Validators, Some(validators)));
         Ok(changes)
     }
 

@@ -25,7 +25,7 @@ use super::tail::{Batch, IndexKey, RunKey};
 use super::write_behind::Pen;
 use crate::ids::{ChainId, Height};
 use crate::state::tree::{Digest, KeyHash, Pair, Tree};
-use crate::state::{StateError, StateKey, StateValue, Version};
+use crate::state::{Entry, StateError, StateKey, StateValue, Version};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
@@ -48,7 +48,7 @@ pub(super) struct Shared {
     /// The tip for those who want nothing else: they wait for nobody.
     tip: RwLock<Arc<Tip>>,
     /// Leaves by their digests.
-    pub(super) leaves: Mutex<Cache<Digest, Arc<[Pair]>>>,
+    pub(super) leaves: Mutex<Cache<(Digest, Arc<[Pair]>)>>,
     blocks: Mutex<VecDeque<Arc<CommittedBlock>>>,
     /// The runs that are in the store.
     pub(super) manifest: RwLock<Arc<Manifest>>,
@@ -60,8 +60,8 @@ pub(super) struct Inner {
     pub(super) history: History,
     pub(super) active: Option<Batch>,
     pub(super) sealed: Option<Arc<Batch>>,
-    /// Decoded values at the tip.
-    values: Cache<StateKey, Option<StateValue>>,
+    /// Entries at the tip.
+    values: Cache<Entry>,
     /// Bytes committed to the journal since it was opened.
     pub(super) journal_bytes: u64,
     /// Whether runs are to be merged or removed.
@@ -85,15 +85,16 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a decoded value takes, about.
-fn weight(value: Option<&StateValue>) -> usize {
-    let elsewhere = match value {
+/// What an entry takes, about.
+pub(super) fn weight(entry: &Entry) -> usize {
+    let elsewhere = match &entry.value {
         None | Some(StateValue::Seated(_) | StateValue::Balance(_)) => 0,
         Some(StateValue::Account(account)) => size_of_val(&*account.keys),
         // At most what it is as bytes.
         Some(value) => borsh::object_length(value).unwrap_or(0),
     };
-    size_of::<StateValue>() + elsewhere
+    let name = if let StateKey::Data(_, key) = &entry.key { key.len() } else { 0 };
+    size_of::<Entry>() + elsewhere + name
 }
 
 impl Shared {
@@ -194,33 +195,33 @@ impl Shared {
                 inner.history.at(height)?;
                 let hash = hash.insert(key.hash());
                 if let Some(old) = inner.history.before(height, hash) {
-                    return Ok(old.clone());
+                    return Ok(old.value.clone());
                 }
             }
-            if let Some(value) = inner.values.get(key) {
-                return Ok(value.clone());
+            if let Some(entry) = inner.values.get(key) {
+                return Ok(entry.value.clone());
             }
             let hash = hash.unwrap_or_else(|| key.hash());
-            if let Some(value) = inner.unwritten(&hash).cloned() {
-                inner.keep(key.clone(), value.clone());
-                return Ok(value);
+            if let Some(entry) = inner.unwritten(&hash).cloned() {
+                inner.keep(&entry);
+                return Ok(entry.value);
             }
             (hash, last, inner.history.at(last)?.tree.clone())
         };
         let value = self.stored(seen, &tree, key, &hash);
         let mut inner = self.inner();
         if let Some(old) = inner.history.since(seen, &hash)? {
-            return Ok(old.clone());
+            return Ok(old.value.clone());
         }
-        let value = match value {
-            Ok(value) => value,
+        let entry = match value {
+            Ok(value) => Entry { key: key.clone(), value },
             Err(what) => {
                 drop(inner);
                 return Err(self.failed(StoreError::Failed(what)));
             }
         };
-        inner.keep(key.clone(), value.clone());
-        Ok(value)
+        inner.keep(&entry);
+        Ok(entry.value)
     }
 
     /// What the store has at a key, which must be what the tree of a height has. If the height's entry was changed
@@ -244,10 +245,9 @@ impl Shared {
 
     /// What a block is about to overwrite at the tip.
     pub(super) fn before(&self, version: &Version) -> Result<Vec<Before>, LedgerError> {
-        let keys = version.changes().keys().zip(version.hashes());
-        let before = keys.map(|(key, hash)| {
+        let before = version.hashed().map(|(hash, Entry { key, .. })| {
             let value = self.read(None, key)?;
-            Ok(Before { hash: *hash, key: Arc::new(key.clone()), value })
+            Ok((*hash, Entry { key: key.clone(), value }))
         });
         before.collect()
     }
@@ -256,7 +256,6 @@ impl Shared {
     pub(super) fn publish(&self, new: Publication<'_>) {
         let Publication { commit, version, tree, before, tip, applied, bytes } = new;
         let tip = Arc::new(tip);
-        let changes = version.changes().values().zip(version.hashes()).zip(&before);
         let mut inner = self.inner();
         let inner = &mut *inner;
         inner.journal_bytes += bytes;
@@ -264,12 +263,11 @@ impl Shared {
         let batch = inner.active.get_or_insert_with(|| Batch::new(applied, tree.clone(), journal_bytes));
         (batch.applied, batch.tree, batch.journal_bytes) = (applied, tree.clone(), journal_bytes);
         let (mut old_bytes, mut removed) = (0, Vec::new());
-        for ((value, hash), before) in changes {
-            let bytes = weight(value.as_ref());
-            batch.set(*hash, Arc::clone(&before.key), value.clone(), bytes);
-            inner.values.insert(StateKey::clone(&before.key), value.clone(), bytes);
-            old_bytes += weight(before.value.as_ref());
-            if let (StateKey::Balance(account, asset), None) = (&*before.key, value) {
+        batch.set(version.changes(), version.places().iter().copied());
+        for ((_, entry), (_, old)) in version.hashed().zip(&before) {
+            inner.values.insert(entry.clone(), weight(entry));
+            old_bytes += weight(old);
+            if let (StateKey::Balance(account, asset), None) = (&entry.key, &entry.value) {
                 removed.push((*account, *asset));
             }
         }
@@ -285,12 +283,12 @@ impl Shared {
     /// Keeps the leaves that a version is about to give back, in the place of those that it replaces.
     pub(super) fn keep_leaves(&self, replaced: &Tree, version: &Version) {
         let mut leaves = lock(&self.leaves);
-        for hash in version.hashes() {
+        for (hash, _) in version.places() {
             if let Some(digest) = replaced.leaf_digest(hash) {
                 leaves.remove(&digest);
             }
             if let Some((digest, pairs)) = version.tree().loaded_leaf(hash) {
-                leaves.insert(*digest, Arc::clone(pairs), size_of_val::<[Pair]>(pairs));
+                leaves.insert((*digest, Arc::clone(pairs)), size_of_val::<[Pair]>(pairs));
             }
         }
     }
@@ -324,7 +322,7 @@ impl Inner {
         self.sealed.as_deref().into_iter().chain(&self.active)
     }
 
-    fn unwritten(&self, hash: &KeyHash) -> Option<&Option<StateValue>> {
+    fn unwritten(&self, hash: &KeyHash) -> Option<&Entry> {
         self.batches().rev().find_map(|batch| batch.state(hash))
     }
 
@@ -336,8 +334,7 @@ impl Inner {
         self.batches().rev().find_map(|batch| batch.entered(key))
     }
 
-    fn keep(&mut self, key: StateKey, value: Option<StateValue>) {
-        let bytes = weight(value.as_ref());
-        self.values.insert(key, value, bytes);
+    fn keep(&mut self, entry: &Entry) {
+        self.values.insert(entry.clone(), weight(entry));
     }
 }

@@ -11,15 +11,16 @@
 use super::apply::{Commit, index_entries, run_entries, state_entry};
 use super::options::IndexLevel;
 use super::runs::{Index, Writer};
+use super::shared::weight;
 use super::store::{Applied, Store, StoreError, Table};
 use crate::state::tree::{KeyHash, Tree};
-use crate::state::{StateKey, StateValue};
+use crate::state::{Changes, Entry};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Memory of a state entry in a batch beside its value's own.
-const STATE_BYTES: usize = 192;
+/// Memory of a state entry's place in a batch.
+const STATE_BYTES: usize = 64;
 /// Memory of an index entry.
 const INDEX_BYTES: usize = 160;
 
@@ -27,6 +28,15 @@ const INDEX_BYTES: usize = 160;
 pub(super) type IndexKey = (Table, Vec<u8>);
 /// A key of the indexes whose entries are set once.
 pub(super) type RunKey = (Index, Vec<u8>);
+
+/// A block's changes, and the place of one among them.
+struct Changed(Arc<Changes>, u32);
+
+impl Changed {
+    fn entry(&self) -> &Entry {
+        &self.0[self.1 as usize]
+    }
+}
 
 /// What consecutive commits write, by absolute value.
 pub(super) struct Batch {
@@ -39,7 +49,7 @@ pub(super) struct Batch {
     /// Commits in it.
     pub(super) heights: u32,
     pub(super) bytes: usize,
-    state: BTreeMap<KeyHash, (Arc<StateKey>, Option<StateValue>)>,
+    state: BTreeMap<KeyHash, Changed>,
     index: BTreeMap<IndexKey, Option<Vec<u8>>>,
     runs: BTreeMap<RunKey, Vec<u8>>,
 }
@@ -60,12 +70,12 @@ impl Batch {
         Self { applied, tree, journal_bytes, heights: 0, bytes: 0, state, index, runs }
     }
 
-    /// Adds a state entry with what its value takes.
-    pub(super) fn set(&mut self, hash: KeyHash, key: Arc<StateKey>, value: Option<StateValue>, bytes: usize) {
-        self.bytes += bytes;
-        if self.state.insert(hash, (key, value)).is_none() {
-            self.bytes += STATE_BYTES;
-        }
+    /// Adds what a block changed: the hash of each key, best ascending, and its place among the changes.
+    pub(super) fn set(&mut self, changes: &Arc<Changes>, places: impl IntoIterator<Item = (KeyHash, u32)>) {
+        // All of them are in memory while one is wanted.
+        self.bytes += changes.iter().map(|entry| STATE_BYTES + weight(entry)).sum::<usize>();
+        let changed = places.into_iter().map(|(hash, place)| (hash, Changed(Arc::clone(changes), place)));
+        self.state.extend(changed);
     }
 
     /// Adds what a commit's indexes say.
@@ -88,16 +98,16 @@ impl Batch {
         self.heights += 1;
     }
 
-    pub(super) fn state(&self, hash: &KeyHash) -> Option<&Option<StateValue>> {
-        self.state.get(hash).map(|(_, value)| value)
+    pub(super) fn state(&self, hash: &KeyHash) -> Option<&Entry> {
+        self.state.get(hash).map(Changed::entry)
     }
 
     pub(super) fn state_range(
         &self,
         first: &KeyHash,
         last: &KeyHash,
-    ) -> impl Iterator<Item = (&KeyHash, &StateKey, &Option<StateValue>)> {
-        self.state.range(*first..=*last).map(|(hash, (key, value))| (hash, &**key, value))
+    ) -> impl Iterator<Item = (&KeyHash, &Entry)> {
+        self.entries((Bound::Included(*first), Bound::Included(*last)))
     }
 
     pub(super) fn indexed(&self, key: &IndexKey) -> Option<&Option<Vec<u8>>> {
@@ -127,6 +137,10 @@ impl Batch {
         self.runs.range(range).map(|((_, key), _)| key.as_slice())
     }
 
+    fn entries(&self, range: (Bound<KeyHash>, Bound<KeyHash>)) -> impl Iterator<Item = (&KeyHash, &Entry)> {
+        self.state.range(range).map(|(hash, changed)| (hash, changed.entry()))
+    }
+
     /// Writes the next entries, at most `max`; whether that was the last one, and the batch's runs are complete.
     pub(super) fn write(
         &self,
@@ -141,7 +155,7 @@ impl Batch {
                 Cursor::State(hash) => Bound::Excluded(*hash),
                 _ => Bound::Unbounded,
             };
-            for (hash, (key, value)) in self.state.range((from, Bound::Unbounded)).take(left) {
+            for (hash, Entry { key, value }) in self.entries((from, Bound::Unbounded)).take(left) {
                 let entry = value.as_ref().map(|value| state_entry(key, value));
                 store.set(Table::State, &hash.0, entry.as_deref())?;
                 *at = Cursor::State(*hash);

@@ -15,8 +15,9 @@ use std::time::Duration;
 const SLICE_ENTRIES: usize = 128;
 /// Between two slices while commits have room: others get disk and processor.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How long a batch waits for more commits to come into it.
-const LINGER: Duration = Duration::from_millis(500);
+/// How long a batch waits for more commits to come into it: an entry that changes meanwhile is written once, and
+/// fewer runs are to be merged.
+const LINGER: Duration = Duration::from_secs(2);
 /// Heights after which a checkpoint is due.
 pub(super) const CHECKPOINT_HEIGHTS: u64 = 2_000;
 /// Journal bytes after which a checkpoint is due.

@@ -1,12 +1,24 @@
 //! Transactions that wait for a block: a queue of consecutive nonces an account, fair across accounts.
 //!
-//! What comes in has been checked (form, authority, signatures). The pool holds at most so many
-//! transactions, bytes, and transactions of one account; a full pool refuses with a reason and never drops
-//! what it has taken in silence. Committed transactions leave at once, expired ones when their height passes.
+//! What comes in has been checked (form, authority, signatures). The pool holds at most so many transactions,
+//! bytes, transactions of one account, and transactions that wait for one that is missing; a full pool refuses
+//! with a reason and never drops what it has taken in silence. Committed transactions leave at once, expired ones
+//! when their height passes, all others after [`Limits::age_max_ms`]. A waiting transaction is never replaced:
+//! there are no fees by which to choose, and another validator may hold the first one.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `queue.rs` | the transactions of one account |
 
-use crate::ids::{AccountId, Height, Nonce, TransactionId};
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use crate::ids::{AccountId, Height, Nonce, TimestampMs, TransactionId};
 use crate::transaction::Transaction;
-use std::collections::{BTreeMap, HashMap};
+use queue::Queue;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 
 /// What the pool may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +29,21 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Most transactions of one account; also how far a nonce may be ahead of the account's next.
     pub per_account_max: usize,
+    /// Most transactions, of all accounts together, that wait for a nonce that is missing.
+    pub gapped_max: usize,
+    /// Milliseconds after which a transaction is given up.
+    pub age_max_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { transactions_max: 100_000, bytes_max: 64 * 1024 * 1024, per_account_max: 4096 }
+        Self {
+            transactions_max: 100_000,
+            bytes_max: 64 * 1024 * 1024,
+            per_account_max: 4096,
+            gapped_max: 20_000,
+            age_max_ms: 15 * 60 * 1_000,
+        }
     }
 }
 
@@ -44,6 +66,14 @@ pub enum Refused {
         /// How far ahead it may be.
         ahead_max: usize,
     },
+    /// One before it is missing, and enough such wait already.
+    #[error("the nonce is {found}, but nothing with nonce {missing} is waiting; send that first")]
+    Gapped {
+        /// The first that is missing.
+        missing: Nonce,
+        /// The transaction's.
+        found: Nonce,
+    },
     /// The pool is full.
     #[error("the pool is full; try again when blocks have been committed")]
     Full,
@@ -53,14 +83,20 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Mempool {
     limits: Limits,
-    accounts: BTreeMap<AccountId, BTreeMap<Nonce, Transaction>>,
+    accounts: BTreeMap<AccountId, Queue>,
     ids: HashMap<TransactionId, (AccountId, Nonce)>,
     /// Ids by the last height at which they may execute.
     expiries: BTreeMap<Height, Vec<TransactionId>>,
+    /// When they came, oldest first; with some that have left.
+    arrivals: VecDeque<(TimestampMs, TransactionId)>,
     bytes: usize,
+    gapped: usize,
     /// The account after which the next block starts to take, so that all get their turn.
     turn: AccountId,
 }
+
+/// Arrivals of transactions that have left are kept up to so many, beside as many as wait.
+const LEFT_MAX: usize = 1_024;
 
 impl Mempool {
     /// An empty pool.
@@ -71,7 +107,9 @@ impl Mempool {
             accounts: BTreeMap::new(),
             ids: HashMap::new(),
             expiries: BTreeMap::new(),
+            arrivals: VecDeque::new(),
             bytes: 0,
+            gapped: 0,
             turn: AccountId::default(),
         }
     }
@@ -94,6 +132,12 @@ impl Mempool {
         self.bytes
     }
 
+    /// How many wait for a nonce that is missing.
+    #[must_use]
+    pub const fn gapped(&self) -> usize {
+        self.gapped
+    }
+
     /// Whether a transaction waits.
     #[must_use]
     pub fn contains(&self, id: TransactionId) -> bool {
@@ -104,54 +148,89 @@ impl Mempool {
     #[must_use]
     pub fn get(&self, id: TransactionId) -> Option<&Transaction> {
         let (account, nonce) = self.ids.get(&id)?;
-        self.accounts.get(account)?.get(nonce)
+        self.accounts.get(account)?.get(*nonce)
     }
 
     /// Takes in a checked transaction; `next` is its account's next nonce at the committed tip.
     ///
     /// # Errors
     /// Says why not; the pool is then unchanged.
-    pub fn insert(&mut self, transaction: Transaction, next: Nonce) -> Result<(), Refused> {
+    pub fn insert(&mut self, transaction: Transaction, next: Nonce, now: TimestampMs) -> Result<(), Refused> {
         let (id, body) = (transaction.id(), transaction.body());
         if self.ids.contains_key(&id) {
             return Err(Refused::Duplicate);
         }
-        let ahead = body.nonce.0.checked_sub(next.0);
+        let (account, nonce, valid_until) = (body.account, body.nonce, body.valid_until);
+        let ahead = nonce.0.checked_sub(next.0);
         if ahead.is_none_or(|ahead| ahead >= self.limits.per_account_max as u64) {
             let ahead_max = self.limits.per_account_max;
-            return Err(Refused::Nonce { expected: next, found: body.nonce, ahead_max });
+            return Err(Refused::Nonce { expected: next, found: nonce, ahead_max });
+        }
+        let queue = self.accounts.get(&account);
+        if queue.is_some_and(|queue| queue.get(nonce).is_some()) {
+            return Err(Refused::NonceTaken(nonce));
         }
         let bytes = transaction.bytes().len();
         if self.ids.len() >= self.limits.transactions_max || self.bytes + bytes > self.limits.bytes_max {
             return Err(Refused::Full);
         }
-        let (account, nonce, valid_until) = (body.account, body.nonce, body.valid_until);
-        let queue = self.accounts.entry(account).or_default();
-        if queue.contains_key(&nonce) {
-            return Err(Refused::NonceTaken(nonce));
+        let missing = queue.map_or(next, Queue::end).max(next);
+        if nonce > missing && self.gapped >= self.limits.gapped_max {
+            return Err(Refused::Gapped { missing, found: nonce });
         }
-        queue.insert(nonce, transaction);
+        self.accounts.entry(account).or_insert_with(|| Queue::new(next));
+        let used = self.change(account, |queue| {
+            let used = queue.advance(next);
+            queue.insert(nonce, transaction);
+            used
+        });
+        self.forget(used.unwrap_or_default());
         self.ids.insert(id, (account, nonce));
         self.bytes += bytes;
+        self.arrived(now, id);
         if valid_until != Height::ZERO {
             self.expiries.entry(valid_until).or_default().push(id);
         }
         Ok(())
     }
 
-    fn remove(&mut self, id: TransactionId) -> Option<Transaction> {
-        let (account, nonce) = self.ids.remove(&id)?;
+    fn arrived(&mut self, now: TimestampMs, id: TransactionId) {
+        self.arrivals.push_back((now, id));
+        if self.arrivals.len() > 2 * self.ids.len() + LEFT_MAX {
+            self.arrivals.retain(|(_, id)| self.ids.contains_key(id));
+        }
+    }
+
+    /// Changes an account's queue; one that becomes empty goes.
+    fn change<T>(&mut self, account: AccountId, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
         let queue = self.accounts.get_mut(&account)?;
-        let transaction = queue.remove(&nonce)?;
+        self.gapped -= queue.gapped();
+        let changed = change(queue);
+        self.gapped += queue.gapped();
         if queue.is_empty() {
             self.accounts.remove(&account);
         }
-        self.bytes -= transaction.bytes().len();
+        Some(changed)
+    }
+
+    /// These have left their queue.
+    fn forget(&mut self, left: impl IntoIterator<Item = Transaction>) {
+        for transaction in left {
+            self.ids.remove(&transaction.id());
+            self.bytes -= transaction.bytes().len();
+        }
+    }
+
+    fn remove(&mut self, id: TransactionId) -> Option<Transaction> {
+        let (account, nonce) = *self.ids.get(&id)?;
+        let transaction = self.change(account, |queue| queue.remove(nonce))??;
+        self.forget([transaction.clone()]);
         Some(transaction)
     }
 
     /// Transactions for the block at `height`, one an account in turn, each with its account's next nonce.
-    /// `next_nonce` reads an account's next nonce at the parent's state. Takes nothing out of the pool.
+    /// `next_nonce` reads an account's next nonce at the parent's state. Takes nothing out of the pool. What it
+    /// costs grows with the block, not with the pool, unless most of the pool is in blocks in flight.
     pub fn batch(
         &mut self,
         height: Height,
@@ -159,40 +238,31 @@ impl Mempool {
         bytes_max: usize,
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
     ) -> Vec<Transaction> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        // Accounts in turn, starting behind the one that was served last.
-        let order = self.accounts.range(self.turn..).chain(self.accounts.range(..self.turn));
-        let mut queues: Vec<_> = order
-            .filter(|(account, _)| **account != self.turn || self.accounts.len() == 1)
-            .chain(self.accounts.get_key_value(&self.turn).filter(|_| self.accounts.len() > 1))
-            .filter_map(|(account, queue)| Some((*account, queue, next_nonce(*account)?)))
-            .collect();
-        let mut last = None;
-        while !queues.is_empty() {
-            let before = batch.len();
-            queues.retain_mut(|(account, queue, nonce)| {
-                let Some(transaction) = queue.get(nonce) else { return false };
-                let valid_until = transaction.body().valid_until;
-                let expired = valid_until != Height::ZERO && valid_until < height;
-                let size = transaction.bytes().len();
-                if expired || batch.len() >= transactions_max || bytes + size > bytes_max {
-                    return false;
-                }
-                bytes += size;
-                *nonce = nonce.next();
-                last = Some(*account);
-                batch.push(transaction.clone());
-                true
-            });
-            if batch.len() == before {
+        let mut batch = Batch { height, transactions_max, bytes_max, bytes: 0, chosen: Vec::new() };
+        // Accounts in turn, starting behind the one that was served last in the first round.
+        let order = self.accounts.range((Bound::Excluded(self.turn), Bound::Unbounded));
+        let order = order.chain(self.accounts.range(..=self.turn));
+        let (mut again, mut last) = (Vec::new(), None);
+        for (account, queue) in order.filter(|(_, queue)| queue.has_ready()) {
+            if batch.is_full() {
                 break;
             }
+            if let Some(nonce) = next_nonce(*account)
+                && batch.take(queue, nonce)
+            {
+                last = Some(*account);
+                again.push((queue, nonce.next()));
+            }
         }
-        if let Some(last) = last {
-            self.turn = last;
+        while !again.is_empty() && !batch.is_full() {
+            again.retain_mut(|(queue, nonce)| {
+                let taken = batch.take(queue, *nonce);
+                *nonce = nonce.next();
+                taken
+            });
         }
-        batch
+        self.turn = last.unwrap_or(self.turn);
+        batch.chosen
     }
 
     /// The first waiting transaction, in the order of accounts, that could be in a block at `height` on the
@@ -203,17 +273,20 @@ impl Mempool {
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
         mut admitted: impl FnMut(&Transaction) -> bool,
     ) -> Option<TransactionId> {
-        self.accounts.iter().find_map(|(account, queue)| {
-            let transaction = queue.get(&next_nonce(*account)?)?;
-            let valid_until = transaction.body().valid_until;
-            let valid = valid_until == Height::ZERO || valid_until >= height;
-            (valid && admitted(transaction)).then(|| transaction.id())
+        self.accounts.iter().filter(|(_, queue)| queue.has_ready()).find_map(|(account, queue)| {
+            let transaction = queue.get(next_nonce(*account)?)?;
+            (is_valid_at(transaction, height) && admitted(transaction)).then(|| transaction.id())
         })
     }
 
-    /// Up to `max` waiting transactions in the order of accounts, for sending them again.
-    pub fn some(&self, max: usize) -> impl Iterator<Item = &Transaction> {
-        self.accounts.values().flat_map(|queue| queue.values()).take(max)
+    /// Waiting transactions that nothing before them is missing for, the oldest first.
+    pub fn oldest(&self) -> impl Iterator<Item = (TimestampMs, &Transaction)> {
+        let ready = |id: &TransactionId| {
+            let (account, nonce) = self.ids.get(id)?;
+            let queue = self.accounts.get(account)?;
+            (*nonce < queue.end()).then(|| queue.get(*nonce)).flatten()
+        };
+        self.arrivals.iter().filter_map(move |(at, id)| Some((*at, ready(id)?)))
     }
 
     /// Takes out what a committed block at `height` has used or made impossible: its transactions, others
@@ -221,15 +294,8 @@ impl Mempool {
     pub fn committed(&mut self, height: Height, transactions: &[Transaction]) {
         for transaction in transactions {
             let body = transaction.body();
-            let used: Vec<_> = self
-                .accounts
-                .get(&body.account)
-                .into_iter()
-                .flat_map(|queue| queue.range(..=body.nonce).map(|(_, t)| t.id()))
-                .collect();
-            for id in used {
-                self.remove(id);
-            }
+            let used = self.change(body.account, |queue| queue.advance(body.nonce.next()));
+            self.forget(used.unwrap_or_default());
         }
         let still_valid = self.expiries.split_off(&height.next());
         let expired = std::mem::replace(&mut self.expiries, still_valid);
@@ -237,7 +303,49 @@ impl Mempool {
             self.remove(id);
         }
     }
+
+    /// Gives up what has waited too long; gives it back.
+    pub fn expire(&mut self, now: TimestampMs) -> Vec<Transaction> {
+        let mut given_up = Vec::new();
+        while let Some((at, id)) = self.arrivals.front().copied()
+            && (now.0.saturating_sub(at.0) >= self.limits.age_max_ms || !self.ids.contains_key(&id))
+        {
+            self.arrivals.pop_front();
+            given_up.extend(self.remove(id));
+        }
+        given_up
+    }
 }
 
-#[cfg(test)]
-mod tests;
+fn is_valid_at(transaction: &Transaction, height: Height) -> bool {
+    let valid_until = transaction.body().valid_until;
+    valid_until == Height::ZERO || valid_until >= height
+}
+
+/// What is chosen for a block.
+struct Batch {
+    height: Height,
+    transactions_max: usize,
+    bytes_max: usize,
+    bytes: usize,
+    chosen: Vec<Transaction>,
+}
+
+impl Batch {
+    const fn is_full(&self) -> bool {
+        self.chosen.len() >= self.transactions_max || self.bytes >= self.bytes_max
+    }
+
+    /// Whether the transaction of a queue with this nonce is there, valid, and fits.
+    fn take(&mut self, queue: &Queue, nonce: Nonce) -> bool {
+        let Some(transaction) = queue.get(nonce) else { return false };
+        let bytes = self.bytes + transaction.bytes().len();
+        let fits = self.chosen.len() < self.transactions_max && bytes <= self.bytes_max;
+        if !fits || !is_valid_at(transaction, self.height) {
+            return false;
+        }
+        self.bytes = bytes;
+        self.chosen.push(transaction.clone());
+        true
+    }
+}

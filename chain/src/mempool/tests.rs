@@ -7,6 +7,8 @@ use crate::ids::{Amount, AssetId, ChainId};
 use crate::instruction::Instruction;
 use crate::transaction::TransactionBody;
 
+const NOW: TimestampMs = TimestampMs(1_000);
+
 fn transaction(from: u8, nonce: u64, valid_until: u64) -> Transaction {
     let key = SecretKey::from_seed(&[from; 32]);
     let memo = Bytes::default();
@@ -19,7 +21,13 @@ fn transaction(from: u8, nonce: u64, valid_until: u64) -> Transaction {
 }
 
 fn small() -> Mempool {
-    Mempool::new(Limits { transactions_max: 8, bytes_max: 1 << 20, per_account_max: 4 })
+    Mempool::new(Limits {
+        transactions_max: 8,
+        bytes_max: 1 << 20,
+        per_account_max: 4,
+        gapped_max: 3,
+        age_max_ms: 100,
+    })
 }
 
 fn nonces(batch: &[Transaction]) -> Vec<u64> {
@@ -30,10 +38,10 @@ fn nonces(batch: &[Transaction]) -> Vec<u64> {
 fn accounts_take_turns_and_nonces_keep_their_order() {
     let mut pool = small();
     for nonce in [2, 0, 1] {
-        pool.insert(transaction(1, nonce, 0), Nonce(0)).unwrap();
+        pool.insert(transaction(1, nonce, 0), Nonce(0), NOW).unwrap();
     }
-    pool.insert(transaction(2, 0, 0), Nonce(0)).unwrap();
-    pool.insert(transaction(3, 1, 0), Nonce(0)).unwrap();
+    pool.insert(transaction(2, 0, 0), Nonce(0), NOW).unwrap();
+    pool.insert(transaction(3, 1, 0), Nonce(0), NOW).unwrap();
     let batch = pool.batch(Height(1), 100, 1 << 20, |_| Some(Nonce(0)));
     assert_eq!(nonces(&batch), [0, 0, 1, 2], "one of each account first; a gap waits");
     let first = pool.batch(Height(1), 1, 1 << 20, |_| Some(Nonce(0)))[0].body().account;
@@ -48,17 +56,17 @@ fn accounts_take_turns_and_nonces_keep_their_order() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_reason() {
     let mut pool = small();
-    pool.insert(transaction(1, 5, 0), Nonce(5)).unwrap();
-    assert_eq!(pool.insert(transaction(1, 5, 0), Nonce(5)), Err(Refused::Duplicate));
-    assert_eq!(pool.insert(transaction(1, 5, 7), Nonce(5)), Err(Refused::NonceTaken(Nonce(5))));
+    pool.insert(transaction(1, 5, 0), Nonce(5), NOW).unwrap();
+    assert_eq!(pool.insert(transaction(1, 5, 0), Nonce(5), NOW), Err(Refused::Duplicate));
+    assert_eq!(pool.insert(transaction(1, 5, 7), Nonce(5), NOW), Err(Refused::NonceTaken(Nonce(5))));
     for nonce in [4, 9] {
         let refused = Refused::Nonce { expected: Nonce(5), found: Nonce(nonce), ahead_max: 4 };
-        assert_eq!(pool.insert(transaction(1, nonce, 0), Nonce(5)), Err(refused));
+        assert_eq!(pool.insert(transaction(1, nonce, 0), Nonce(5), NOW), Err(refused));
     }
     for from in 2..9 {
-        pool.insert(transaction(from, 0, 0), Nonce(0)).unwrap();
+        pool.insert(transaction(from, 0, 0), Nonce(0), NOW).unwrap();
     }
-    assert_eq!(pool.insert(transaction(9, 0, 0), Nonce(0)), Err(Refused::Full));
+    assert_eq!(pool.insert(transaction(9, 0, 0), Nonce(0), NOW), Err(Refused::Full));
     assert_eq!(pool.len(), 8);
 }
 
@@ -67,7 +75,7 @@ fn committed_and_expired_transactions_leave() {
     let mut pool = small();
     let rival = transaction(1, 1, 50);
     for t in [transaction(1, 0, 0), rival.clone(), transaction(1, 2, 0), transaction(2, 0, 6)] {
-        pool.insert(t, Nonce(0)).unwrap();
+        pool.insert(t, Nonce(0), NOW).unwrap();
     }
     pool.committed(Height(5), &[transaction(1, 0, 0), transaction(1, 1, 0)]);
     assert!(!pool.contains(rival.id()), "its nonce was used by another");
@@ -83,13 +91,115 @@ fn committed_and_expired_transactions_leave() {
 #[test]
 fn a_pool_is_filled_with_bytes_and_takes_no_more() {
     let bytes = |count| (1..=count).map(|from| transaction(from, 0, 0).bytes().len()).sum();
-    let limits = |bytes_max| Limits { transactions_max: 8, bytes_max, per_account_max: 4 };
+    let limits =
+        |bytes_max| Limits { transactions_max: 8, bytes_max, per_account_max: 4, ..Limits::default() };
     for (bytes_max, last) in [(bytes(3), Ok(())), (bytes(3) - 1, Err(Refused::Full))] {
         let mut pool = Mempool::new(limits(bytes_max));
         for from in 1..3 {
-            pool.insert(transaction(from, 0, 0), Nonce(0)).unwrap();
+            pool.insert(transaction(from, 0, 0), Nonce(0), NOW).unwrap();
         }
-        assert_eq!(pool.insert(transaction(3, 0, 0), Nonce(0)), last);
+        assert_eq!(pool.insert(transaction(3, 0, 0), Nonce(0), NOW), last);
         assert!(pool.bytes() <= bytes_max);
+    }
+}
+
+fn ids(pool: &Mempool) -> Vec<(u8, u64)> {
+    let key = |from| SecretKey::from_seed(&[from; 32]).public().into();
+    let name = |t: &Transaction| (1..9).find(|from| t.body().account == key(*from)).unwrap();
+    pool.oldest().map(|(_, t)| (name(t), t.body().nonce.0)).collect()
+}
+
+#[test]
+fn so_many_wait_for_one_that_is_missing_and_then_it_must_come_first() {
+    let mut pool = small();
+    for (from, nonce) in [(1, 1), (1, 2), (2, 3)] {
+        pool.insert(transaction(from, nonce, 0), Nonce(0), NOW).unwrap();
+    }
+    assert_eq!((pool.gapped(), pool.len()), (3, 3));
+    let refused = Refused::Gapped { missing: Nonce(0), found: Nonce(1) };
+    assert_eq!(pool.insert(transaction(3, 1, 0), Nonce(0), NOW), Err(refused));
+    assert!(pool.batch(Height(1), 9, 1 << 20, |_| Some(Nonce(0))).is_empty());
+    assert!(ids(&pool).is_empty());
+    pool.insert(transaction(1, 0, 0), Nonce(0), NOW).unwrap();
+    assert_eq!(pool.gapped(), 1, "those behind it have what they waited for");
+    pool.insert(transaction(3, 1, 0), Nonce(0), NOW).unwrap();
+    pool.insert(transaction(1, 3, 0), Nonce(0), NOW).unwrap();
+    let refused = Refused::Gapped { missing: Nonce(0), found: Nonce(2) };
+    pool.insert(transaction(4, 3, 0), Nonce(0), NOW).unwrap();
+    assert_eq!(pool.insert(transaction(4, 2, 0), Nonce(0), NOW), Err(refused));
+    // What another block settled counts as there.
+    pool.committed(Height(1), &[transaction(4, 2, 0)]);
+    assert_eq!(pool.gapped(), 2);
+    assert_eq!(ids(&pool), [(1, 1), (1, 2), (1, 0), (1, 3), (4, 3)], "as they came");
+}
+
+#[test]
+fn what_waits_too_long_is_given_up() {
+    let mut pool = small();
+    for (from, at) in [(1, 0), (2, 0), (3, 60)] {
+        pool.insert(transaction(from, 0, 0), Nonce(0), TimestampMs(NOW.0 + at)).unwrap();
+    }
+    pool.insert(transaction(1, 1, 0), Nonce(0), TimestampMs(NOW.0 + 70)).unwrap();
+    pool.committed(Height(1), &[transaction(2, 0, 0)]);
+    assert!(pool.expire(TimestampMs(NOW.0 + 99)).is_empty());
+    assert_eq!(pool.expire(TimestampMs(NOW.0 + 100)), [transaction(1, 0, 0)]);
+    assert_eq!((pool.len(), pool.gapped()), (2, 1), "what is behind it waits for another in its place");
+    pool.insert(transaction(1, 0, 5), Nonce(0), NOW).unwrap();
+    assert_eq!(ids(&pool), [(3, 0), (1, 1), (1, 0)]);
+    assert_eq!(pool.expire(TimestampMs(u64::MAX)).len(), 3);
+    assert_eq!((pool.len(), pool.bytes(), pool.gapped(), pool.accounts.len()), (0, 0, 0, 0));
+}
+
+#[test]
+fn what_has_left_takes_no_memory() {
+    let mut pool = small();
+    for height in 1..=3 * LEFT_MAX as u64 {
+        let next = transaction(1, height - 1, 0);
+        pool.insert(next.clone(), Nonce(height - 1), NOW).unwrap();
+        pool.committed(Height(height), &[next]);
+        assert!(pool.arrivals.len() <= LEFT_MAX + 3);
+    }
+    assert!(pool.is_empty() && pool.accounts.is_empty());
+}
+
+mod model {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever comes and is committed: counts are those of what is there, and a batch has each account's next
+        /// ones in order.
+        #[test]
+        fn counts_and_batches_are_right(steps in prop::collection::vec((1u8..4, 0u64..6, 0u8..3), 1..60)) {
+            let mut pool = small();
+            let mut next = [0u64; 4];
+            for (from, nonce, what) in steps {
+                let (at, one) = (usize::from(from), transaction(from, nonce, 0));
+                if what == 0 && nonce == next[at] {
+                    next[at] += 1;
+                    pool.committed(Height(1), &[one]);
+                } else {
+                    let _ = pool.insert(one, Nonce(next[at]), NOW);
+                }
+                let all: Vec<_> = pool.ids.values().collect();
+                let mut gapped = 0;
+                for (account, nonce) in &all {
+                    let from = (1..4).find(|i| transaction(*i, 0, 0).body().account == *account).unwrap();
+                    let first = next[usize::from(from)];
+                    prop_assert!(nonce.0 >= first);
+                    gapped += usize::from((first..nonce.0).any(|n| !all.contains(&&(*account, Nonce(n)))));
+                }
+                prop_assert_eq!(pool.gapped(), gapped);
+                prop_assert_eq!(pool.oldest().count(), all.len() - gapped);
+                let nonces = |account| {
+                    let from = (1..4).find(|i| transaction(*i, 0, 0).body().account == account).unwrap();
+                    next[usize::from(from)]
+                };
+                let batch = pool.batch(Height(1), 9, 1 << 20, |account| Some(Nonce(nonces(account))));
+                prop_assert_eq!(batch.len(), pool.len() - gapped);
+            }
+        }
     }
 }

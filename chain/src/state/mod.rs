@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `entry.rs` | kinds of entries, their keys and values |
 //! | `account.rs` `asset.rs` | accounts, organisations, keys, roles; assets and holdings |
+//! | `changes.rs` | what a block changed |
 //! | `version.rs` | the state at one block: what it changed over its parent, and its tree |
 //! | `tree/` | the partition tree that commits to all entries |
 //!
@@ -12,6 +13,7 @@
 
 mod account;
 mod asset;
+mod changes;
 mod entry;
 pub mod tree;
 mod version;
@@ -20,5 +22,6 @@ pub use account::{
     ACCOUNT_KEYS_MAX, Account, AccountKey, AccountStatus, KeysError, Organisation, Quota, Roles, check_keys,
 };
 pub use asset::{Asset, AssetRules, Holding, asset_id};
+pub use changes::{Changes, Entry};
 pub use entry::{DataEntry, Document, StateKey, StateValue, value_hash};
-pub use version::{Changes, StateError, StateReader, Version};
+pub use version::{StateError, StateReader, Version};

@@ -1,15 +1,12 @@
 //! The state at one block, as what it changed over its parent.
 
 use super::account::{Account, Organisation};
+use super::changes::{Changes, Entry, Indexed};
 use super::entry::{StateKey, StateValue, value_hash};
-use super::tree::{KeyHash, LeafSource, Tree, ValueHash};
+use super::tree::{KeyHash, LeafSource, Tree};
 use crate::ids::{AccountId, Height, OrganisationId, StateRoot};
 use crate::parameters::Parameters;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What a block changed: `None` removes the entry.
-pub type Changes = BTreeMap<StateKey, Option<StateValue>>;
 
 /// An entry or digest that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,9 +83,7 @@ pub struct Version(Arc<Inner>);
 struct Inner {
     /// `None` for the version that the store holds.
     parent: Option<Version>,
-    changes: Arc<Changes>,
-    /// The changed keys' hashes, in the order of `changes`.
-    hashes: Arc<[KeyHash]>,
+    changed: Arc<Indexed>,
     tree: Tree,
 }
 
@@ -96,7 +91,8 @@ impl Version {
     /// The version that the store holds, with its tree.
     #[must_use]
     pub fn stored(tree: Tree) -> Self {
-        Self(Arc::new(Inner { parent: None, changes: Arc::default(), hashes: Arc::default(), tree }))
+        let changed = Arc::new(Indexed::new(Changes::default()));
+        Self(Arc::new(Inner { parent: None, changed, tree }))
     }
 
     /// The version after `changes`.
@@ -104,14 +100,12 @@ impl Version {
     /// # Errors
     /// When a leaf that must be read from the store is damaged.
     pub fn child(&self, source: &dyn LeafSource, changes: Changes) -> Result<Self, StateError> {
-        let hashes: Arc<[KeyHash]> = changes.keys().map(StateKey::hash).collect();
-        let values = changes.iter().zip(hashes.iter()).map(|((key, value), hash)| {
-            let value: Option<ValueHash> = value.as_ref().map(|value| value_hash(key, value));
-            (*hash, value)
-        });
+        let changed = Arc::new(Indexed::new(changes));
+        let values = changed
+            .hashed()
+            .map(|(hash, entry)| (*hash, entry.value.as_ref().map(|value| value_hash(&entry.key, value))));
         let tree = self.0.tree.update_all(source, values.collect())?;
-        let (parent, changes) = (Some(self.clone()), Arc::new(changes));
-        Ok(Self(Arc::new(Inner { parent, changes, hashes, tree })))
+        Ok(Self(Arc::new(Inner { parent: Some(self.clone()), changed, tree })))
     }
 
     /// The root over all entries.
@@ -128,53 +122,59 @@ impl Version {
 
     /// What the block changed.
     #[must_use]
-    pub fn changes(&self) -> &Changes {
-        &self.0.changes
+    pub fn changes(&self) -> &Arc<Changes> {
+        &self.0.changed.changes
     }
 
-    /// The hashes of the keys that the block changed, in the order of [`Self::changes`].
+    /// The keys' hashes, ascending, and the places of their entries in [`Self::changes`].
     #[must_use]
-    pub fn hashes(&self) -> &[KeyHash] {
-        &self.0.hashes
+    pub fn places(&self) -> &[(KeyHash, u32)] {
+        &self.0.changed.hashed
     }
 
-    /// The entry as this version or an unstored ancestor changed it: `None` if none of them did,
-    /// `Some(None)` if it was removed.
+    /// What the block changed, ascending by the keys' hashes.
+    pub fn hashed(&self) -> impl Iterator<Item = (&KeyHash, &Entry)> {
+        self.0.changed.hashed()
+    }
+
+    /// The entry as this version or an unstored ancestor changed it; `None` if none of them did.
     #[must_use]
-    pub fn overlaid(&self, key: &StateKey) -> Option<Option<&StateValue>> {
+    pub fn overlaid(&self, key: &StateKey) -> Option<&Entry> {
         let mut version = self;
         loop {
-            if let Some(change) = version.0.changes.get(key) {
-                return Some(change.as_ref());
+            if let Some(change) = version.0.changed.get(key) {
+                return Some(change);
             }
             version = version.0.parent.as_ref()?;
         }
     }
 
-    /// The same version with these keys' leaves given back to the store, which holds what this version says
-    /// of them.
+    /// The same version with the leaves that it changed given back to the store, which holds what it says of them.
     #[must_use]
-    pub fn evicted(&self, keys: impl IntoIterator<Item = KeyHash>) -> Self {
-        Self::stored(self.0.tree.evict(&self.0.tree, keys))
+    pub fn evicted(&self) -> Self {
+        Self::stored(self.without_leaves_of(self))
     }
 
-    /// The same version on top of `parent`, once the store holds `flushed`, an ancestor that changed `keys`:
-    /// the chain of versions stays as short as what is not stored, and the leaves that only `flushed` loaded
-    /// are given back (see [`Tree::evict`]).
+    /// The tree without the leaves that `flushed` changed and that are still the same.
+    fn without_leaves_of(&self, flushed: &Self) -> Tree {
+        self.0.tree.evict(&flushed.0.tree, flushed.places().iter().map(|(hash, _)| *hash))
+    }
+
+    /// The same version on top of `parent`, once the store holds `flushed`, an ancestor: the chain of versions
+    /// stays as short as what is not stored, and the leaves that only `flushed` loaded are given back (see
+    /// [`Tree::evict`]).
     #[must_use]
-    pub fn rebased(&self, parent: &Self, flushed: &Self, keys: &[KeyHash]) -> Self {
-        let tree = self.0.tree.evict(&flushed.0.tree, keys.iter().copied());
-        let (changes, hashes) = (Arc::clone(&self.0.changes), Arc::clone(&self.0.hashes));
-        Self(Arc::new(Inner { parent: Some(parent.clone()), changes, hashes, tree }))
+    pub fn rebased(&self, parent: &Self, flushed: &Self) -> Self {
+        let (tree, changed) = (self.without_leaves_of(flushed), Arc::clone(&self.0.changed));
+        Self(Arc::new(Inner { parent: Some(parent.clone()), changed, tree }))
     }
 
     /// The same version with another's tree: a mistake that only test builds make.
     #[cfg(feature = "mistakes")]
     pub(crate) fn rooted_as(&self, other: &Self) -> Self {
-        let Inner { parent, changes, hashes, .. } = &*self.0;
-        let (parent, tree) = (parent.clone(), other.0.tree.clone());
-        let (changes, hashes) = (Arc::clone(changes), Arc::clone(hashes));
-        Self(Arc::new(Inner { parent, changes, hashes, tree }))
+        let Inner { parent, changed, .. } = &*self.0;
+        let (parent, changed, tree) = (parent.clone(), Arc::clone(changed), other.0.tree.clone());
+        Self(Arc::new(Inner { parent, changed, tree }))
     }
 
     /// How many versions there are from this one down to the stored one.

@@ -28,7 +28,7 @@ impl Replica {
     }
 
     /// Proposes the next block when it may and is due: with nothing in flight whatever waits, at once; else
-    /// when a batch is full or has waited `batch_wait_ms`.
+    /// when a batch is full or has waited.
     pub(super) fn propose(&mut self) {
         self.timers.next_block = None;
         let Some(parent) = self.next_parent() else { return };
@@ -40,7 +40,7 @@ impl Replica {
         let pending = if left { self.pending } else { Pending::Nothing };
         let due = match pending {
             Pending::Some { full, .. } if full || !in_flight => Some(self.now.time),
-            Pending::Some { .. } => Some(self.proposed_at + self.config.batch_wait_ms),
+            Pending::Some { .. } => Some(self.proposed_at + self.batch_wait_ms()),
             Pending::Nothing if in_flight => None,
             Pending::Nothing => self.heartbeat_at(),
         };
@@ -59,6 +59,14 @@ impl Replica {
             self.batch_requested = Some(parent.block);
             self.out.push(Effect::RequestBatch { parent: parent.block, height });
         }
+    }
+
+    /// How long a batch that is not full waits behind a block in flight: half of what the last commit took, so that
+    /// two or three are in flight. With more, each would wait for all those before it, and be small; but never a
+    /// quarter of the time-out, which a timer of the others runs for.
+    fn batch_wait_ms(&self) -> u64 {
+        let paced = (self.timeout.latency_ms() / 2).min(self.config.timeout_base_ms / 4);
+        self.config.batch_wait_ms.max(paced)
     }
 
     /// When an empty block is due: if the chain asks for heartbeats, and once for a view that has no

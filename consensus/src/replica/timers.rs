@@ -76,6 +76,11 @@ impl Timeout {
         self.current_ms
     }
 
+    /// How long the last commit of this view took from its acceptance; 0 before the first.
+    pub(super) fn latency_ms(&self) -> u64 {
+        self.latencies_ms.back().copied().unwrap_or(0)
+    }
+
     /// A view has failed: twice the time, up to the cap, unless so far the primaries alone may be to blame.
     pub(super) fn failed(&mut self) {
         #[cfg(feature = "mistakes")]

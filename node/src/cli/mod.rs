@@ -3,8 +3,10 @@
 //!
 //! Exit codes: 0 done, 1 failed (a transaction that was committed as failed, or a damaged ledger, too), 2 wrong arguments.
 
+mod bench;
 mod devnet;
 mod genesis;
+pub(crate) mod interrupt;
 mod keys;
 mod ledger;
 mod node;
@@ -14,7 +16,7 @@ mod tx;
 
 pub(crate) use genesis::{now, write as write_genesis};
 pub(crate) use node::stop_signals;
-pub(crate) use output::Output;
+pub(crate) use output::{Output, table};
 
 use crate::VERSION;
 use crate::error::NodeError;
@@ -43,6 +45,8 @@ enum Command {
     Node(node::NodeArgs),
     /// Run several validators on this machine, for trying things out.
     Devnet(devnet::DevnetArgs),
+    /// Load a network with transactions at a fixed rate, and say how fast it commits them.
+    Bench(bench::BenchArgs),
     /// Make and show keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -73,6 +77,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match cli.command {
         Command::Node(args) => node::run(args),
         Command::Devnet(args) => devnet::run(&args, output),
+        Command::Bench(args) => bench::run(args, output),
         Command::Keys(command) => keys::run(&command, output),
         Command::Genesis(command) => genesis::run(command, output),
         Command::Ledger(command) => ledger::run(command, output),

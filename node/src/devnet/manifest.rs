@@ -12,41 +12,41 @@ use std::path::{Path, PathBuf};
 
 /// The file's content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// The chain.
-    pub(super) chain_id: ChainId,
+    pub(crate) chain_id: ChainId,
     /// All validators; one that died keeps its last process id.
-    pub(super) validators: Vec<Seat>,
+    pub(crate) validators: Vec<Seat>,
     /// Accounts that can be used.
-    pub(super) accounts: Vec<DemoAccount>,
+    pub(crate) accounts: Vec<DemoAccount>,
 }
 
 /// A validator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     /// Its index.
-    pub(super) index: u16,
+    pub(crate) index: u16,
     /// What it is called.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its process.
-    pub(super) pid: u32,
+    pub(crate) pid: u32,
     /// Where it serves clients: a URL.
-    pub(super) rpc: String,
+    pub(crate) rpc: String,
     /// Where it serves peers: `address:port`.
-    pub(super) p2p: String,
+    pub(crate) p2p: String,
     /// Its folder.
-    pub(super) home: PathBuf,
+    pub(crate) home: PathBuf,
 }
 
 /// An account whose key is in the folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DemoAccount {
+pub(crate) struct DemoAccount {
     /// What it is called.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its address.
-    pub(super) address: AccountId,
+    pub(crate) address: AccountId,
     /// Its key.
-    pub(super) key_file: PathBuf,
+    pub(crate) key_file: PathBuf,
 }
 
 impl Manifest {
@@ -86,7 +86,11 @@ impl Manifest {
 
     /// Reads it.
     pub(super) fn load(dir: &Path) -> Result<Self, NodeError> {
-        let path = Self::path(dir);
+        Self::load_file(Self::path(dir))
+    }
+
+    /// Reads it, wherever it is.
+    pub(crate) fn load_file(path: PathBuf) -> Result<Self, NodeError> {
         let text = std::fs::read_to_string(&path).map_err(NodeError::file("read", &path))?;
         serde_json::from_str(&text).map_err(|error| NodeError::Config { path, message: error.to_string() })
     }

@@ -33,6 +33,7 @@ mod supervisor;
 mod words;
 
 pub(crate) use control::restart;
+pub(crate) use manifest::{Manifest, Seat};
 
 use crate::cli::Output;
 use crate::error::NodeError;

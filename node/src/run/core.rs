@@ -19,7 +19,7 @@ use quorate_p2p::{Network, NetworkKey};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What others see of the core.
@@ -300,7 +300,7 @@ impl Core {
 
     fn relay_transactions(&self) {
         let (answer, oldest) = oneshot::channel();
-        if self.executor.send(Job::Oldest(answer)).is_err() {
+        if self.executor.send(Job::Waiting(Duration::ZERO, answer)).is_err() {
             return;
         }
         let (network, validators) = (self.network.clone(), Arc::clone(&self.validators));

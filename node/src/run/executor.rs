@@ -1,6 +1,7 @@
 //! The thread that owns ledger and pool: stores bodies, validates, executes, commits, builds batches.
 
 use super::Fatal;
+use super::metrics::{Metrics, Outcome, Stage};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
 use crate::cli::now;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
@@ -38,12 +39,27 @@ pub(super) enum Job {
     Batch(BlockHash, Height),
     /// Take authentic transactions into the pool; an answer for each.
     Insert(Vec<(Transaction, InsertAnswer)>),
-    /// The oldest waiting transactions, for the other validators (R33).
-    Oldest(oneshot::Sender<Vec<Transaction>>),
+    /// The oldest transactions that have waited for so long, as many as a batch takes: for the other validators
+    /// (R33), and to be gossiped again.
+    Waiting(Duration, oneshot::Sender<Vec<Transaction>>),
     /// The body of a block, committed or not.
     Body(BlockHash, oneshot::Sender<Option<Block>>),
     /// Stop: everything durable, then end.
     Stop,
+}
+
+impl Job {
+    const fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Store(_) => Some(Stage::Store),
+            Self::Validate(_) => Some(Stage::Validate),
+            Self::Execute(_) => Some(Stage::Execute),
+            Self::Commit(..) => Some(Stage::Commit),
+            Self::Batch(..) => Some(Stage::Batch),
+            Self::Insert(_) => Some(Stage::Insert),
+            Self::Discard(_) | Self::Waiting(..) | Self::Body(..) | Self::Stop => None,
+        }
+    }
 }
 
 /// Called with what became of an insertion.
@@ -75,6 +91,7 @@ pub(super) struct Executor {
     pending: bool,
     uncheckpointed: bool,
     inserted: std::sync::mpsc::Receiver<()>,
+    metrics: Metrics,
 }
 
 impl Executor {
@@ -87,8 +104,13 @@ impl Executor {
         inserted: std::sync::mpsc::Receiver<()>,
     ) -> Self {
         let pool = Mempool::new(Limits::default());
-        let (pending, uncheckpointed) = (false, false);
-        Self { ledger, seat, pool, core, committed, progress, pending, uncheckpointed, inserted }
+        let (pending, uncheckpointed, metrics) = (false, false, Metrics::new());
+        Self { ledger, seat, pool, core, committed, progress, pending, uncheckpointed, inserted, metrics }
+    }
+
+    /// The same with metrics that others see.
+    pub(super) fn metered(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Works until it is told to stop.
@@ -120,6 +142,15 @@ impl Executor {
     }
 
     fn work(&mut self, job: Job) -> Result<(), LedgerError> {
+        let (stage, began) = (job.stage(), Instant::now());
+        let done = self.work_on(job);
+        if let Some(stage) = stage {
+            self.metrics.stage(stage, began);
+        }
+        done
+    }
+
+    fn work_on(&mut self, job: Job) -> Result<(), LedgerError> {
         match job {
             Job::Store(block) => {
                 self.ledger.append_body(block.block())?;
@@ -132,8 +163,9 @@ impl Executor {
             Job::Commit(block, certificate, path) => self.commit(&block, certificate, path)?,
             Job::Batch(parent, height) => self.batch(parent, height),
             Job::Insert(transactions) => self.insert(transactions),
-            Job::Oldest(answer) => {
-                let _ = answer.send(self.oldest());
+            Job::Waiting(age, answer) => {
+                self.expire();
+                let _ = answer.send(self.oldest(age));
             }
             Job::Body(hash, answer) => {
                 let _ = answer.send(self.ledger.body(hash)?);
@@ -192,6 +224,7 @@ impl Executor {
         let committed = self.ledger.commit(block.hash(), path, certificate)?;
         let height = block.height();
         self.pool.committed(height, &committed.block.transactions);
+        self.metrics.block(committed.block.transactions.len());
         self.committed.send_replace(height);
         self.uncheckpointed = true;
         if self.ledger.tip().ends_epoch {
@@ -228,6 +261,8 @@ impl Executor {
             self.answer(Input::Pending(pending));
         }
         self.pending = oldest.is_some();
+        self.metrics.pool_bytes.set(self.pool.bytes() as i64);
+        self.metrics.pool_gapped.set(self.pool.gapped() as i64);
         self.progress.send_replace(Progress { height, waiting: self.pool.len() });
     }
 
@@ -253,9 +288,15 @@ impl Executor {
     }
 
     fn insert(&mut self, transactions: Vec<(Transaction, InsertAnswer)>) {
+        let count = transactions.len();
+        let mut taken = 0;
         for (transaction, answer) in transactions {
-            answer(self.insert_one(transaction));
+            let verdict = self.insert_one(transaction);
+            taken += usize::from(verdict.is_ok());
+            answer(verdict);
         }
+        self.metrics.incoming(Outcome::Taken, taken);
+        self.metrics.incoming(Outcome::Refused, count - taken);
         // Makes room for the next batch of ingest.
         let _ = self.inserted.try_recv();
         self.show();
@@ -266,20 +307,30 @@ impl Executor {
         let reader = self.ledger.reader();
         check_form(&transaction, reader.chain(), self.ledger.tip().height.next())?;
         let next = self.admission(&reader).check(&transaction)?;
-        Ok(self.pool.insert(transaction, next)?)
+        Ok(self.pool.insert(transaction, next, now())?)
     }
 
     fn admission<'a, R: StateReader>(&'a self, state: &'a R) -> Admission<'a, R> {
         Admission::new(state, self.ledger.parameters(), quota_time())
     }
 
-    fn oldest(&self) -> Vec<Transaction> {
+    fn oldest(&self, age: Duration) -> Vec<Transaction> {
+        let since = now().0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let old = self.pool.oldest().take_while(|(at, _)| at.0 <= since).map(|(_, transaction)| transaction);
         let mut bytes = 0;
-        let some = self.pool.some(BATCH_TRANSACTIONS_MAX).take_while(|transaction| {
+        let some = old.take(BATCH_TRANSACTIONS_MAX).take_while(|transaction| {
             bytes += transaction.bytes().len() + 4;
             bytes <= BATCH_BYTES_MAX
         });
         some.cloned().collect()
+    }
+
+    /// Gives up what has waited too long.
+    fn expire(&mut self) {
+        let given_up = self.pool.expire(now()).len();
+        if given_up > 0 {
+            tracing::warn!(given_up, "transactions waited too long in the pool and were given up");
+        }
     }
 }
 
@@ -330,7 +381,7 @@ mod tests {
             for transaction in &all {
                 assert!(executor.insert_one(transaction.clone()).is_ok());
             }
-            let oldest = executor.oldest();
+            let oldest = executor.oldest(Duration::ZERO);
             assert_eq!(oldest, all[..told], "in their order");
             let batch = encode(&Batch::new(oldest).unwrap());
             assert!(batch.len() <= quorate_p2p::GOSSIP_BATCH_BYTES_MAX);

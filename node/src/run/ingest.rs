@@ -1,8 +1,10 @@
 //! Transactions on their way in: from clients, from gossip, from validators that wait for them. Cheap checks
 //! first, signatures in batches, then the pool; what a client brought is passed on by gossip.
 
+use super::authentic::Authentic;
 use super::disk::DiskLow;
 use super::executor::{InsertAnswer, Job};
+use super::metrics::{Metrics, Outcome, Stage};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
 use crate::cli::now;
 use bytes::Bytes;
@@ -15,10 +17,14 @@ use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{StateError, StateReader};
 use quorate_p2p::{GossipVerdict, Network};
 use quorate_rpc::{Rejection, Submission};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Most transactions of one signature batch.
+/// Most of what waits that is looked at together.
 const VERIFY_MAX: usize = 256;
+/// Transactions after which no more batches of gossip are verified with them: a signature among so many costs an
+/// eighth less than among 140.
+const TOGETHER_MAX: usize = 512;
 /// Batches that wait to be checked; more are refused at the door.
 pub(super) const WAITING_MAX: usize = 1_024;
 
@@ -41,12 +47,43 @@ pub(super) struct Ingest {
     pub(super) inserting: std::sync::mpsc::SyncSender<()>,
     /// While it says why, clients are refused.
     pub(super) disk_low: watch::Receiver<DiskLow>,
+    pub(super) authentic: Authentic,
+    pub(super) metrics: Metrics,
 }
 
 /// A transaction and whoever waits for its verdict.
 struct Candidate {
     transaction: Transaction,
     client: Option<oneshot::Sender<Result<(), Rejection>>>,
+    /// The batch of gossip that it came in.
+    batch: Option<usize>,
+}
+
+/// What is checked together.
+#[derive(Default)]
+struct Together {
+    candidates: Vec<Candidate>,
+    /// Of the batches of gossip.
+    verdicts: Vec<GossipVerdict>,
+}
+
+impl Together {
+    fn add(&mut self, transactions: Vec<Transaction>, batch: Option<usize>) {
+        let candidate = |transaction| Candidate { transaction, client: None, batch };
+        self.candidates.extend(transactions.into_iter().map(candidate));
+    }
+
+    /// A batch is passed on as a whole if nobody could find fault with its bytes, whatever this node's state
+    /// says of it: it may be ahead or behind.
+    fn gossip(&mut self, batch: &[u8], verdict: GossipVerdict) {
+        match decode::<Batch>(batch) {
+            Ok(transactions) => {
+                self.verdicts.push(verdict);
+                self.add(transactions.into_inner(), Some(self.verdicts.len() - 1));
+            }
+            Err(_) => verdict.reject(),
+        }
+    }
 }
 
 impl Candidate {
@@ -59,64 +96,66 @@ impl Candidate {
 
 impl Ingest {
     /// Works until every sender is gone.
-    pub(super) fn run(self, mut incoming: mpsc::Receiver<Incoming>) {
+    pub(super) fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
         let mut group = Vec::with_capacity(VERIFY_MAX);
         while incoming.blocking_recv_many(&mut group, VERIFY_MAX) > 0 {
-            let mut candidates = Vec::new();
+            let mut together = Together::default();
             for one in group.drain(..) {
                 match one {
                     Incoming::Client(submission) if self.disk_low.borrow().is_some() => {
                         let _ = submission.answer.send(Err(Rejection::DiskLow));
                     }
                     Incoming::Client(Submission { transaction, answer }) => {
-                        candidates.push(Candidate { transaction, client: Some(answer) });
+                        let client = Some(answer);
+                        together.candidates.push(Candidate { transaction, client, batch: None });
                     }
-                    Incoming::Relayed(transactions) => candidates.extend(
-                        transactions.into_iter().map(|transaction| Candidate { transaction, client: None }),
-                    ),
-                    Incoming::Gossip(batch, verdict) => self.gossip(&batch, verdict),
+                    Incoming::Relayed(transactions) => together.add(transactions, None),
+                    Incoming::Gossip(batch, verdict) => together.gossip(&batch, verdict),
+                }
+                if together.candidates.len() >= TOGETHER_MAX {
+                    self.take(std::mem::take(&mut together));
                 }
             }
-            if !candidates.is_empty() {
-                self.take(candidates);
+            if !together.candidates.is_empty() {
+                self.take(together);
             }
         }
     }
 
-    /// A batch is passed on as a whole if nobody could find fault with its bytes, whatever this node's state
-    /// says of it: it may be ahead or behind.
-    fn gossip(&self, batch: &[u8], verdict: GossipVerdict) {
-        let Ok(transactions) = decode::<Batch>(batch) else { return verdict.reject() };
-        let candidates = transactions.into_inner().into_iter();
-        let candidates = candidates.map(|transaction| Candidate { transaction, client: None }).collect();
-        if self.take(candidates) { verdict.accept() } else { verdict.reject() }
-    }
-
-    /// Whether all were authentic and of this chain.
-    fn take(&self, candidates: Vec<Candidate>) -> bool {
+    /// Takes in what is sound, and says of each batch of gossip whether all of it is authentic and of this chain.
+    fn take(&mut self, Together { candidates, verdicts }: Together) {
         let height = self.reader.tip().height.next();
         let parameters = self.reader.parameters();
-        let mut sound = true;
+        let (mut sound, began) = (vec![true; verdicts.len()], Instant::now());
+        let count = candidates.len();
         let mut checked = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             match self.check(&candidate.transaction, height, &parameters) {
                 Ok(()) => checked.push(candidate),
                 Err(error) => {
-                    sound &= !error.is_peer_fault();
+                    if let Some(batch) = candidate.batch.filter(|_| error.is_peer_fault()) {
+                        sound[batch] = false;
+                    }
                     candidate.refuse(error.into());
                 }
             }
         }
+        self.metrics.stage(Stage::Check, began);
+        self.metrics.incoming(Outcome::Refused, count - checked.len());
         let authentic = self.verify(&checked);
+        let forged = authentic.iter().filter(|authentic| !**authentic).count();
+        self.metrics.incoming(Outcome::Forged, forged);
         let mut insert: Vec<(Transaction, InsertAnswer)> = Vec::new();
         let mut publish = Vec::new();
         for (candidate, authentic) in checked.into_iter().zip(authentic) {
             if !authentic {
-                sound = false;
+                if let Some(batch) = candidate.batch {
+                    sound[batch] = false;
+                }
                 candidate.refuse(InvalidTransaction::Signature.into());
                 continue;
             }
-            let Candidate { transaction, client } = candidate;
+            let Candidate { transaction, client, .. } = candidate;
             if client.is_some() {
                 publish.push(transaction.clone());
             }
@@ -131,7 +170,9 @@ impl Ingest {
             let _ = self.executor.send(Job::Insert(insert));
         }
         self.publish(publish);
-        sound
+        for (verdict, sound) in verdicts.into_iter().zip(sound) {
+            if sound { verdict.accept() } else { verdict.reject() }
+        }
     }
 
     fn check(
@@ -147,19 +188,35 @@ impl Ingest {
         if found < expected { Err(InvalidTransaction::Nonce { expected, found }) } else { Ok(()) }
     }
 
-    fn verify(&self, candidates: &[Candidate]) -> Vec<bool> {
+    fn verify(&mut self, candidates: &[Candidate]) -> Vec<bool> {
         let chain = self.reader.chain();
-        let messages: Vec<_> = candidates.iter().map(|c| c.transaction.signed_bytes(chain)).collect();
+        // None for those that are known to be authentic.
+        let message = |transaction: &Transaction| {
+            (!self.authentic.has(transaction.id())).then(|| transaction.signed_bytes(chain))
+        };
+        let messages: Vec<_> = candidates.iter().map(|c| message(&c.transaction)).collect();
         let mut signed = Vec::new();
         let mut counts = Vec::new();
         for (candidate, message) in candidates.iter().zip(&messages) {
             let before = signed.len();
-            signed.extend(candidate.transaction.signed_messages(message));
+            signed.extend(message.iter().flat_map(|message| candidate.transaction.signed_messages(message)));
             counts.push(signed.len() - before);
         }
+        let began = Instant::now();
         let verdicts = verify_batch(&signed);
+        if !signed.is_empty() {
+            self.metrics.stage(Stage::Verify, began);
+            self.metrics.verify_batch(messages.iter().flatten().count());
+        }
+        self.metrics.verified.inc_by(signed.len() as u64);
+        self.metrics.known.inc_by(messages.iter().filter(|message| message.is_none()).count() as u64);
         let mut verdicts = verdicts.iter();
-        counts.into_iter().map(|count| verdicts.by_ref().take(count).all(|ok| *ok)).collect()
+        let verdicts = counts.into_iter().map(|count| verdicts.by_ref().take(count).all(|ok| *ok));
+        let verdicts: Vec<_> = verdicts.collect();
+        for (candidate, _) in candidates.iter().zip(&verdicts).filter(|(_, authentic)| **authentic) {
+            self.authentic.add(candidate.transaction.id());
+        }
+        verdicts
     }
 
     fn publish(&self, transactions: Vec<Transaction>) {
@@ -211,7 +268,9 @@ mod tests {
             let (places, taken) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
             let (reader, network) = (chain.reader.clone(), wire.0.clone());
             let (low, disk_low) = watch::channel(None);
-            let ingest = Ingest { reader, network, executor, inserting: places.clone(), disk_low };
+            let (inserting, authentic) = (places.clone(), Authentic::default());
+            let metrics = Metrics::new();
+            let ingest = Ingest { reader, network, executor, inserting, disk_low, authentic, metrics };
             Self { ingest, jobs, places, taken, low, wire, _chain: chain }
         }
     }
@@ -243,6 +302,22 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn batches_are_verified_together_up_to_so_many_transactions() {
+        let bench = Bench::start().await;
+        let (incoming, queue) = mpsc::channel(WAITING_MAX);
+        let half = TOGETHER_MAX as u64 / 2;
+        for batch in 0..3 {
+            let transactions =
+                (batch * half..(batch + 1) * half).map(|nonce| transaction(nonce, 1)).collect();
+            assert!(incoming.try_send(Incoming::Relayed(transactions)).is_ok());
+        }
+        drop(incoming);
+        std::thread::spawn(move || bench.ingest.run(queue)).join().unwrap();
+        assert_eq!(inserted(&bench.jobs), (0..TOGETHER_MAX as u64).collect::<Vec<_>>());
+        assert_eq!(inserted(&bench.jobs).len() as u64, half);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn clients_are_refused_while_the_disk_is_nearly_full() {
         let bench = Bench::start().await;
         for low in [true, false] {
@@ -252,10 +327,12 @@ mod tests {
             let submission = Submission { transaction: transaction(0, 1), answer };
             assert!(incoming.try_send(Incoming::Client(submission)).is_ok());
             drop(incoming);
-            let Ingest { reader, network, executor, inserting, disk_low } = &bench.ingest;
+            let Ingest { reader, network, executor, inserting, disk_low, .. } = &bench.ingest;
             let (reader, network, executor) = (reader.clone(), network.clone(), executor.clone());
             let (inserting, disk_low) = (inserting.clone(), disk_low.clone());
-            let ingest = Ingest { reader, network, executor, inserting, disk_low };
+            let authentic = Authentic::default();
+            let metrics = Metrics::new();
+            let ingest = Ingest { reader, network, executor, inserting, disk_low, authentic, metrics };
             std::thread::spawn(move || ingest.run(queue)).join().unwrap();
             assert_eq!(verdict.try_recv().ok(), low.then_some(Err(Rejection::DiskLow)));
         }

@@ -16,9 +16,11 @@
 //! | `executor.rs` | ledger and pool, on a thread |
 //! | `votes.rs` | the vote journal, on a thread |
 //! | `verifier.rs` | decoding and verifying frames, on a thread |
-//! | `ingest.rs` | checking transactions, on a thread |
+//! | `ingest.rs` `authentic.rs` | checking transactions, on a thread; which need no check again |
+//! | `regossip.rs` | gossip again of what waits for long |
 //! | `sync.rs` `serve.rs` | fetching from peers, answering them |
 //! | `disk.rs` | the disk's watermark: whether the node takes part |
+//! | `metrics.rs` | what monitoring reads |
 //! | `probe.rs` | a look at a store that a crash left, in another process |
 //! | `start.rs` | opening, and the core that follows from what is on disk |
 //! | `status.rs` `evidence.rs` | what rpc shows; evidence as files |
@@ -28,6 +30,7 @@
 //! hold no more than the core has in flight: each answer belongs to an effect, and the core bounds those.
 //! A thread that fails stops the node: a ledger or vote journal that can't be written must not go on.
 
+mod authentic;
 mod core;
 mod disk;
 mod evidence;
@@ -35,7 +38,9 @@ mod executor;
 #[cfg(test)]
 mod fixture;
 mod ingest;
+mod metrics;
 mod probe;
+mod regossip;
 mod serve;
 mod start;
 mod status;
@@ -51,15 +56,18 @@ pub(crate) use probe::{COMMAND as PROBE_COMMAND, look as look_at_store};
 use self::core::{Clock, Core, CoreStatus, Signer};
 use crate::config::NodeConfig;
 use crate::error::NodeError;
+use authentic::Authentic;
 use disk::{FolderDisk, watch_disk};
 use executor::{Executor, INSERTS_WAITING_MAX, Job, Progress};
 use ingest::{Incoming, Ingest};
-use quorate_chain::Height;
+use metrics::Metrics;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::ledger::Reader;
+use quorate_chain::{Height, PublicKey};
 use quorate_consensus::message::EpochContext;
+use quorate_consensus::{Input, PersistId, Record};
 use quorate_p2p::{Event, Network, NetworkKey, PeerAddress};
-use quorate_rpc::{NodeStatus, NodeView, Server as RpcServer, ServerConfig, Submission};
+use quorate_rpc::{MoreMetrics, NodeStatus, NodeView, Server as RpcServer, ServerConfig, Submission};
 use serve::Server;
 use start::Stored;
 use status::StatusTask;
@@ -70,6 +78,7 @@ use std::thread::JoinHandle;
 use sync::{Sync, SyncJob};
 use tokio::sync::{mpsc, oneshot, watch};
 use verifier::{Heard, Verifier};
+use votes::VoteJournal;
 
 /// Submissions of clients that wait to be checked.
 const SUBMISSIONS_WAITING_MAX: usize = 1_024;
@@ -141,6 +150,7 @@ struct Node {
     stop_core: oneshot::Sender<()>,
     core: tokio::task::JoinHandle<()>,
     executor_thread: JoinHandle<()>,
+    metrics: Metrics,
 }
 
 impl Node {
@@ -151,25 +161,21 @@ impl Node {
         events: mpsc::Receiver<Event>,
         fatal: Fatal,
     ) -> Result<Self, NodeError> {
-        let clock = Clock::start();
+        let (clock, metrics) = (Clock::start(), Metrics::new());
         let (replica, first, context) = start::replica(config, &stored, clock)?;
         let Stored { opened, votes } = stored;
         let reader = opened.reader.clone();
         let chain = context.chain;
         let validators = core::network_keys(&context.set);
         let (context_tx, context) = watch::channel(Arc::new(context));
-        let seat = config.consensus_key.as_ref().map(SecretKey::public);
         let (answer, answers) = mpsc::unbounded_channel();
-        let (jobs, job_queue) = std::sync::mpsc::channel();
-        let (records, record_queue) = mpsc::unbounded_channel();
         let (committed_tx, committed) = watch::channel(reader.tip().height);
         let (progress_tx, progress) = watch::channel(Progress::default());
         let (inserting, inserted) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
         let executor =
-            Executor::new(opened.ledger, seat, answer.clone(), committed_tx, progress_tx, inserted);
-        let (failing, votes_answer) = (fatal.clone(), answer.clone());
-        let executor_thread = spawn_thread("executor", move || executor.run(&job_queue, &failing))?;
-        spawn_thread("votes", move || votes.run(record_queue, &votes_answer, &fatal))?;
+            Executor::new(opened.ledger, seat(config), answer.clone(), committed_tx, progress_tx, inserted);
+        let (jobs, executor_thread) = start_executor(executor.metered(metrics.clone()), fatal.clone())?;
+        let records = start_votes(votes, answer.clone(), fatal, metrics.clone())?;
         let disk_low = watch_disk(FolderDisk(config.home.join("data")), config.disk_reserve_bytes);
         let incoming = start_ingest(Ingest {
             reader: reader.clone(),
@@ -177,9 +183,12 @@ impl Node {
             executor: jobs.clone(),
             inserting,
             disk_low: disk_low.clone(),
+            authentic: Authentic::default(),
+            metrics: metrics.clone(),
         })?;
         let server = Server::new(reader.clone(), jobs.clone());
-        let message_queue = start_verifier(context.clone(), events, incoming.clone(), server)?;
+        let message_queue =
+            start_verifier(context.clone(), events, incoming.clone(), server, metrics.clone())?;
         let (catching_up_tx, catching_up) = watch::channel(false);
         let sync_jobs = start_sync(Sync {
             context,
@@ -220,6 +229,7 @@ impl Node {
             stop_core,
             core: tokio::spawn(core.run(first, answers, message_queue, core_stopped)),
             executor_thread,
+            metrics,
         })
     }
 
@@ -233,7 +243,13 @@ impl Node {
             name: config.name.as_str().into(),
             version: env!("CARGO_PKG_VERSION"),
             build: env!("QUORATE_COMMIT"),
+            metrics: self.more_metrics(),
         }
+    }
+
+    fn more_metrics(&self) -> MoreMetrics {
+        let (metrics, network) = (self.metrics.clone(), self.network.clone());
+        MoreMetrics(Arc::new(move || metrics.text(Some(&network))))
     }
 
     /// Core first, so that nothing new begins; then everything that began becomes durable.
@@ -254,6 +270,32 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinH
         .map_err(NodeError::system("cannot start a thread"))
 }
 
+/// The own consensus key: where it has a seat, this node votes.
+fn seat(config: &NodeConfig) -> Option<PublicKey> {
+    config.consensus_key.as_ref().map(SecretKey::public)
+}
+
+/// Starts what owns ledger and pool; gives where its jobs go.
+fn start_executor(
+    executor: Executor,
+    fatal: Fatal,
+) -> Result<(std::sync::mpsc::Sender<Job>, JoinHandle<()>), NodeError> {
+    let (jobs, queue) = std::sync::mpsc::channel();
+    Ok((jobs, spawn_thread("executor", move || executor.run(&queue, &fatal))?))
+}
+
+/// Starts what makes votes durable; gives where they go.
+fn start_votes(
+    votes: VoteJournal,
+    core: mpsc::UnboundedSender<Input>,
+    fatal: Fatal,
+    metrics: Metrics,
+) -> Result<mpsc::UnboundedSender<(PersistId, Record)>, NodeError> {
+    let (records, queue) = mpsc::unbounded_channel();
+    spawn_thread("votes", move || votes.run(queue, &core, &fatal, &metrics))?;
+    Ok(records)
+}
+
 /// Starts what fetches blocks; gives where it is told which.
 fn start_sync(sync: Sync) -> mpsc::Sender<SyncJob> {
     let (jobs, queue) = mpsc::channel(sync::JOBS_WAITING_MAX);
@@ -261,9 +303,10 @@ fn start_sync(sync: Sync) -> mpsc::Sender<SyncJob> {
     jobs
 }
 
-/// Starts what checks transactions; gives where they come in.
+/// Starts what checks transactions and gossips again those that wait; gives where they come in.
 fn start_ingest(ingest: Ingest) -> Result<mpsc::Sender<Incoming>, NodeError> {
     let (incoming, queue) = mpsc::channel(ingest::WAITING_MAX);
+    tokio::spawn(regossip::run(ingest.executor.clone(), ingest.network.clone()));
     spawn_thread("ingest", move || ingest.run(queue))?;
     Ok(incoming)
 }
@@ -274,10 +317,11 @@ fn start_verifier(
     events: mpsc::Receiver<Event>,
     ingest: mpsc::Sender<Incoming>,
     server: Server,
+    metrics: Metrics,
 ) -> Result<mpsc::Receiver<Heard>, NodeError> {
     let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
     let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
-    let verifier = Verifier { context, core: messages.clone(), ingest: ingest.clone() };
+    let verifier = Verifier { context, core: messages.clone(), ingest: ingest.clone(), metrics };
     spawn_thread("verifier", move || verifier.run(frame_queue))?;
     tokio::spawn(dispatch(events, frames, messages, ingest, server));
     Ok(message_queue)

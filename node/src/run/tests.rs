@@ -2,6 +2,7 @@
 
 use super::fixture::{CHAIN, Chain, PATIENCE, context, transaction, until};
 use super::ingest::{Incoming, WAITING_MAX};
+use super::metrics::Metrics;
 use super::serve::Server;
 use super::verifier::{FRAMES_WAITING_MAX, Heard, MESSAGES_WAITING_MAX};
 use super::wire::{Batch, Frame};
@@ -72,7 +73,7 @@ impl Between {
         let chain = Chain::open();
         let server = Server::new(chain.reader.clone(), std::sync::mpsc::channel().0);
         let context = watch::channel(Arc::new(context())).1;
-        let messages = start_verifier(context, incoming, to_ingest, server).unwrap();
+        let messages = start_verifier(context, incoming, to_ingest, server, Metrics::new()).unwrap();
         Self { events, messages, ingest, _chain: chain }
     }
 

@@ -1,6 +1,7 @@
 //! Frames from the network, decoded and verified off the async threads, in the order in which they came.
 
 use super::ingest::Incoming;
+use super::metrics::{Metrics, Stage};
 use super::wire::Frame;
 use bytes::Bytes;
 use quorate_chain::Epoch;
@@ -9,6 +10,7 @@ use quorate_consensus::message::{EpochContext, Invalid, verify};
 use quorate_consensus::{Message, Verified};
 use quorate_p2p::NetworkKey;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 /// Frames that wait for verification; then their streams wait.
@@ -34,12 +36,14 @@ pub(super) struct Verifier {
     pub(super) context: watch::Receiver<Arc<EpochContext>>,
     pub(super) core: mpsc::Sender<Heard>,
     pub(super) ingest: mpsc::Sender<Incoming>,
+    pub(super) metrics: Metrics,
 }
 
 impl Verifier {
     /// Works until the network is gone.
     pub(super) fn run(self, mut frames: mpsc::Receiver<(NetworkKey, Bytes)>) {
         while let Some((from, frame)) = frames.blocking_recv() {
+            let began = Instant::now();
             match decode::<Frame>(&frame) {
                 Ok(Frame::Consensus(message)) => {
                     let context = Arc::clone(&self.context.borrow());
@@ -58,6 +62,7 @@ impl Verifier {
                             continue;
                         }
                     };
+                    self.metrics.stage(Stage::Frame, began);
                     if self.core.blocking_send(heard).is_err() {
                         return;
                     }

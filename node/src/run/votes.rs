@@ -1,6 +1,7 @@
 //! The vote journal: a thread that makes records durable in order and says so (R10–R14).
 
 use super::Fatal;
+use super::metrics::{Metrics, Stage};
 use quorate_chain::Height;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::ledger::LedgerError;
@@ -8,6 +9,7 @@ use quorate_chain::ledger::journal::{FsDisk, Journal, Options, Owner, Position};
 use quorate_consensus::{DurableState, Input, PersistId, Record};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Kind of the journal's only records.
@@ -76,11 +78,14 @@ impl VoteJournal {
         mut records: mpsc::UnboundedReceiver<(PersistId, Record)>,
         core: &mpsc::UnboundedSender<Input>,
         fatal: &Fatal,
+        metrics: &Metrics,
     ) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while records.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+            let began = Instant::now();
             match self.write(&mut group) {
                 Ok(last) => {
+                    metrics.stage(Stage::Persist, began);
                     let _ = core.send(Input::Persisted(last));
                 }
                 Err(error) => return fatal.stop(format!("the vote journal failed: {error}")),
@@ -120,7 +125,7 @@ mod tests {
         }
         drop(records);
         let ((core, mut told), (fatal, mut failed)) = (mpsc::unbounded_channel(), mpsc::channel(1));
-        votes.run(queue, &core, &Fatal(fatal));
+        votes.run(queue, &core, &Fatal(fatal), &Metrics::new());
         for number in [GROUP_MAX as u64, GROUP_MAX as u64 + 1] {
             assert!(matches!(told.try_recv(), Ok(Input::Persisted(PersistId(last))) if last == number));
         }

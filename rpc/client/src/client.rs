@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 /// How long a call may take: more than a node waits for a commit.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
@@ -19,8 +20,9 @@ const IDLE_CONNECTIONS_MAX: usize = 4;
 /// Calls one node; blocks until it has answered. A clone shares the connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    agent: Agent,
-    url: String,
+    pub(crate) agent: Agent,
+    /// With a slash at its end.
+    pub(crate) url: String,
 }
 
 #[derive(Deserialize)]
@@ -64,26 +66,38 @@ impl Client {
     /// When the node cannot be reached, refuses, or answers something else than a `T`.
     pub fn call<T: DeserializeOwned>(&self, method: &str, params: &Value) -> Result<T, ClientError> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let unreachable =
-            |source| ClientError::Unreachable { url: self.url.clone(), source: Box::new(source) };
-        let mut response = self.agent.post(&self.url).send_json(&request).map_err(unreachable)?;
-        let status = response.status().as_u16();
-        // ureq refuses an answer as long as its limit.
-        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX + 1).read_to_vec();
-        let not_a_node = |what: String| ClientError::NotANode { url: self.url.clone(), status, what };
-        let body = body.map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(_) => {
-                not_a_node(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"))
-            }
-            error => unreachable(error),
-        })?;
+        let (status, body) = self.read(self.agent.post(&self.url).send_json(&request))?;
         let answer: Answer<T> =
-            serde_json::from_slice(&body).map_err(|error| not_a_node(error.to_string()))?;
+            serde_json::from_slice(&body).map_err(|error| self.not_a_node(status, error.to_string()))?;
         match (answer.result, answer.error) {
             (_, Some(error)) => Err(error.into()),
             (Some(result), None) => Ok(result),
-            (None, None) => Err(not_a_node("neither result nor error".to_owned())),
+            (None, None) => Err(self.not_a_node(status, "neither result nor error".to_owned())),
         }
+    }
+
+    /// An answer's HTTP status and its whole body.
+    pub(crate) fn read(
+        &self,
+        answer: Result<Response<Body>, ureq::Error>,
+    ) -> Result<(u16, Vec<u8>), ClientError> {
+        let unreachable =
+            |source| ClientError::Unreachable { url: self.url.clone(), source: Box::new(source) };
+        let mut response = answer.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        // ureq refuses an answer as long as its limit.
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX + 1).read_to_vec();
+        let body = body.map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => {
+                self.not_a_node(status, format!("an answer of more than {ANSWER_BYTES_MAX} bytes"))
+            }
+            error => unreachable(error),
+        })?;
+        Ok((status, body))
+    }
+
+    pub(crate) fn not_a_node(&self, status: u16, what: String) -> ClientError {
+        ClientError::NotANode { url: self.url.clone(), status, what }
     }
 
     /// Whether the node does its work.

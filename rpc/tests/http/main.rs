@@ -9,6 +9,7 @@
 // Functions beside the tests may fail like them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bulk;
 mod client;
 mod errors;
 mod explorer;

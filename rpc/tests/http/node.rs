@@ -14,7 +14,7 @@ use quorate_chain::{
     AccountId, Amount, AssetId, ChainId, Epoch, Height, Nonce, TimestampMs, Transaction, TransactionId,
     ValidatorSet,
 };
-use quorate_rpc::{NodeStatus, NodeView, Rejection, Server, ServerConfig, Submission};
+use quorate_rpc::{MoreMetrics, NodeStatus, NodeView, Rejection, Server, ServerConfig, Submission};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -133,6 +133,7 @@ impl Node {
             genesis_json: GENESIS.into(),
             name: "node <b>one</b>".into(),
             version: "0.1.0",
+            metrics: MoreMetrics::default(),
             build: "abcdef0",
         };
         let runtime = Runtime::new().unwrap();

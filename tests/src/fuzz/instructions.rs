@@ -9,13 +9,14 @@ use quorate_chain::execution::fixture::check_state;
 use quorate_chain::execution::{Parent, execute_block, validate_block};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{
-    Account, AccountKey, AccountStatus, AssetRules, Changes, Organisation, Roles, StateError, StateKey,
-    StateReader, StateValue, asset_id,
+    Account, AccountKey, AccountStatus, AssetRules, Organisation, Roles, StateError, StateKey, StateReader,
+    StateValue, asset_id,
 };
 use quorate_chain::{
     AccountId, Amount, AssetId, BlockHash, Digest, Epoch, Height, Instruction, Nonce, OrganisationId,
     PublicKey, ResultHash, Signature, Step, TimestampMs, Transaction, TransactionBody, ValidatorIndex,
 };
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Keys that there are; the first accounts are there from the start.
@@ -29,7 +30,7 @@ static PEOPLE: LazyLock<Vec<PublicKey>> =
     LazyLock::new(|| (0..KEYS).map(|i| SecretKey::from_seed(&[60 + i as u8; 32]).public()).collect());
 
 #[derive(Clone)]
-struct State(Changes);
+struct State(BTreeMap<StateKey, Option<StateValue>>);
 
 impl StateReader for State {
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
@@ -57,7 +58,7 @@ fn organisation(i: usize) -> OrganisationId {
 }
 
 fn genesis() -> State {
-    let mut entries = Changes::new();
+    let mut entries = BTreeMap::new();
     let bank = Some(organisation(0));
     let roles = [
         (None, Roles::ADMIN),

@@ -8,7 +8,8 @@ use quorate_chain::execution::check_form;
 use quorate_chain::ledger::{CommittedBlock, Executed, Ledger, LedgerError, Opened, Reader, Tip};
 use quorate_chain::mempool::{Limits, Mempool};
 use quorate_chain::{
-    AccountId, BlockHash, CommitCertificate, Header, Height, Nonce, ResultHash, Transaction, TransactionId,
+    AccountId, BlockHash, CommitCertificate, Header, Height, Nonce, ResultHash, TimestampMs, Transaction,
+    TransactionId,
 };
 use quorate_consensus::{Pending, SealedBlock};
 use std::collections::{BTreeMap, VecDeque};
@@ -160,7 +161,7 @@ impl Executor {
         let height = self.ledger.tip().height.next();
         let Some(next) = self.nonces.get(&transaction.body().account) else { return false };
         let sound = check_form(transaction, clients::CHAIN, height).is_ok();
-        let taken = sound && self.pool.insert(transaction.clone(), *next).is_ok();
+        let taken = sound && self.pool.insert(transaction.clone(), *next, TimestampMs(0)).is_ok();
         if taken {
             self.arrived.push_back(transaction.id());
         }
@@ -180,7 +181,7 @@ impl Executor {
 
     /// Waiting transactions, for the other validators.
     pub(super) fn relayed(&self) -> Vec<Transaction> {
-        self.pool.some(RELAYED_MAX).cloned().collect()
+        self.pool.oldest().take(RELAYED_MAX).map(|(_, transaction)| transaction.clone()).collect()
     }
 
     pub(super) fn has_committed(&self, transaction: &Transaction) -> bool {

@@ -19,6 +19,7 @@ use crate::state::{
     Account, AccountKey, AccountStatus, AssetRules, Organisation, Roles, StateKey, StateValue, asset_id,
 };
 use crate::transaction::TransactionBody;
+use std::collections::BTreeMap;
 
 const CHAIN: ChainId = ChainId([1; 32]);
 /// Admin of the chain.
@@ -33,7 +34,7 @@ const TELLER: u8 = 22;
 const AUDITOR: u8 = 23;
 
 #[derive(Clone)]
-struct Memory(Changes);
+struct Memory(BTreeMap<StateKey, Option<StateValue>>);
 
 impl StateReader for Memory {
     fn get(&self, key: &StateKey) -> Result<Option<StateValue>, StateError> {
@@ -55,7 +56,7 @@ fn organisation(i: u8) -> OrganisationId {
 
 /// Accounts 1 and 2 with 100 each; an admin, an issuer; an organisation with an admin, a member, an auditor.
 fn state() -> Memory {
-    let mut entries = Changes::new();
+    let mut entries = BTreeMap::new();
     let mut put = |i: u8, account: Account| {
         entries.insert(StateKey::Account(id(i)), Some(StateValue::Account(account)));
     };

@@ -229,7 +229,8 @@ fn a_recorded_block_of_another_epoch_is_damage() {
     let odd = in_epoch(1, block(1, tip.block, &tip.result));
     let executed = ledger.execute(&odd).unwrap();
     let overlay = &ledger.overlays[&odd.hash()];
-    let (receipts, changes) = (overlay.receipts.clone(), overlay.version.changes().clone());
+    let (receipts, changes) =
+        (overlay.receipts.clone(), crate::state::Changes::clone(overlay.version.changes()));
     let record = record::CommitRecord {
         height: Height(1),
         block: odd.hash(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::execution::BlockError;
+use crate::state::Changes;
 
 /// A block without transactions; `salt` sets it apart from others of its height.
 fn empty(height: u64, parent: BlockHash, parent_result: &BlockResult, salt: u64) -> Block {
@@ -141,11 +142,11 @@ fn parameters_and_validators_that_a_block_changes_are_those_of_its_children() {
     let before = &opened.ledger.context;
     let closed = Parameters { open: false, ..Parameters::default() };
     let change = (StateKey::Parameters, Some(StateValue::Parameters(closed.clone())));
-    let after = before.after(&BTreeMap::from([change]));
+    let after = before.after(&Changes::from_iter([change]));
     assert_eq!((&*after.parameters, after.epoch), (&closed, Epoch(0)));
     assert_eq!(after.validators_hash, before.validators_hash);
     let change = (StateKey::Validators, Some(StateValue::Validators(Epoch(1), validator_set(5))));
-    let after = before.after(&BTreeMap::from([change]));
+    let after = before.after(&Changes::from_iter([change]));
     assert_eq!((after.epoch, &*after.validators), (Epoch(1), &validator_set(5)));
     assert_eq!(
         (after.validators_hash, after.parameters),

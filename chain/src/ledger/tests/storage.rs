@@ -388,7 +388,7 @@ fn a_past_height_is_proven_though_its_leaf_was_split_and_joined() {
             })
             .collect();
         let owner = StateKey::Account(AccountId([7; 32]));
-        changes.insert(owner, Some(StateValue::Account(Account::default())));
+        changes.set(owner, Some(StateValue::Account(Account::default())));
         let leaves = leaves::Leaves { shared: &opened.ledger.shared, height: None };
         let version = opened.ledger.version.child(&leaves, changes).unwrap();
         let overlay = opened.ledger.overlays.get_mut(&block.hash()).unwrap();

@@ -12,8 +12,8 @@
 //! put at another place fails there, as its keys don't begin with that place's prefix.
 
 use super::LEAF_KEYS_MAX;
-use super::compress::{key_words, keyed_hashes};
 use super::hashes::{Digest, Pair};
+use crate::crypto::compress::{key_words, keyed_hashes};
 
 /// Bytes of one (key hash, value hash) pair.
 pub(super) const PAIR_BYTES: usize = 64;

@@ -17,7 +17,7 @@
 //!   touched nodes only. The version of a block that is not committed is simply dropped.
 //! - Changed leaves stay loaded until the store holds them and [`Tree::evict`] gives them back. A stored leaf
 //!   is read through [`LeafSource`] and checked against its digest each time.
-//! - `digest.rs` what is hashed, `compress.rs` several at once · `prefix.rs` places · `node.rs` nodes and stored leaves · `update.rs`,
+//! - `digest.rs` what is hashed · `prefix.rs` places · `node.rs` nodes and stored leaves · `update.rs`,
 //!   `build.rs`, `evict.rs` making versions · `saved.rs`, `refresh.rs` what a checkpoint keeps of one, and
 //!   bringing it up to date · `walk.rs` leaf after leaf · `proof.rs` proofs · `summary.rs` nodes shown to other replicas.
 //!
@@ -25,7 +25,6 @@
 //! share 63 nibbles.
 
 mod build;
-mod compress;
 mod digest;
 mod error;
 mod evict;
@@ -162,9 +161,11 @@ impl Tree {
         source: &dyn LeafSource,
         mut changes: Vec<Change>,
     ) -> Result<Self, Error> {
-        changes.reverse();
-        changes.sort_by_key(|(key, _)| *key);
-        changes.dedup_by_key(|(key, _)| *key);
+        if !changes.is_sorted_by(|(one, _), (other, _)| one < other) {
+            changes.reverse();
+            changes.sort_by_key(|(key, _)| *key);
+            changes.dedup_by_key(|(key, _)| *key);
+        }
         if changes.is_empty() {
             return Ok(self.clone());
         }

@@ -37,7 +37,8 @@ pub(super) fn apply(
 
 /// Merges ascending changes into ascending pairs.
 fn merged(old: &[Pair], changes: &[Change]) -> Vec<Pair> {
-    let mut new = Vec::with_capacity(old.len() + changes.len());
+    // Most changes are of keys that are there.
+    let mut new = Vec::with_capacity(old.len().max(changes.len()));
     let (mut old, mut changes) = (old.iter().peekable(), changes.iter().peekable());
     loop {
         let order = match (old.peek(), changes.peek()) {

@@ -35,6 +35,22 @@ fn with_a_block_in_flight_a_batch_waits_until_it_is_full_or_late() {
     assert_eq!(rig.step(full()), [Effect::RequestBatch { parent: two.hash(), height: Height(3) }]);
 }
 
+/// More blocks in flight than two or three would only wait for each other.
+#[test]
+fn with_a_block_in_flight_a_batch_waits_half_of_what_a_commit_takes() {
+    let (mut rig, [_, two]) = in_flight();
+    let bound = rig.replica.config.timeout_base_ms / 4;
+    for (took_ms, waits_ms) in
+        [(10 * BATCH_WAIT_MS, 5 * BATCH_WAIT_MS), (8 * bound, bound), (0, BATCH_WAIT_MS)]
+    {
+        rig.replica.timeout.committed(Some(took_ms));
+        rig.replica.proposed_at = rig.now.time;
+        assert_eq!(rig.step(pending()), []);
+        assert_eq!(rig.replica.deadline(), Some(rig.now.time + waits_ms));
+    }
+    assert_eq!(rig.step(full()), [Effect::RequestBatch { parent: two.hash(), height: Height(3) }]);
+}
+
 #[test]
 fn a_primary_that_leaves_its_view_waits_for_no_batch() {
     let (mut rig, _) = in_flight();

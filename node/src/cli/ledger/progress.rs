@@ -1,12 +1,11 @@
 //! How far a tool is, on standard error: a bar on a terminal, else a line every few seconds. Ctrl-C stops it.
 
-use super::super::{Output, stop_signals};
+use super::super::{Output, interrupt};
 use crate::error::NodeError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quorate_chain::ledger::tools::{Progress, Stage};
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,8 +14,6 @@ use std::time::{Duration, Instant};
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How often a bar is drawn where nothing can be told.
 const TICK_EVERY: Duration = Duration::from_millis(200);
-/// What a shell says of a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
 
 /// Shows progress and hears the signals that ask to stop.
 pub(super) struct Meter {
@@ -46,7 +43,7 @@ impl Meter {
             Kind::Lines { last: Instant::now() }
         };
         let stop = Arc::new(AtomicBool::new(false));
-        listen(Arc::clone(&stop))?;
+        interrupt::listen(Arc::clone(&stop))?;
         Ok(Self { kind, stage: None, stop })
     }
 
@@ -129,28 +126,6 @@ impl Progress for Meter {
         }
         if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-}
-
-/// Sets `stop` at the first signal, ends the program at the second.
-fn listen(stop: Arc<AtomicBool>) -> Result<(), NodeError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(NodeError::system("cannot listen for signals"))?;
-    let signals = {
-        let _context = runtime.enter();
-        stop_signals()?
-    };
-    let wait = move || {
-        runtime.block_on(async {
-            signals.received().await;
-            stop.store(true, Ordering::Relaxed);
-            if let Ok(again) = stop_signals() {
-                again.received().await;
-                exit(INTERRUPTED);
-            }
-        });
-    };
-    let spawned = std::thread::Builder::new().name("signals".into()).spawn(wait);
-    spawned.map(|_| ()).map_err(NodeError::system("cannot start a thread"))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::ledger::record::CommitRecord;
 use crate::ledger::store::{Applied, Store, StoreError, Table};
 use crate::ledger::write_behind::guarded;
 use crate::state::tree::{KeyHash, Pair, Tree, ValueHash};
-use crate::state::{StateKey, StateValue, value_hash};
+use crate::state::{Entry, StateKey, StateValue, value_hash};
 use std::collections::BTreeMap;
 
 /// Entries between two reports of progress.
@@ -63,7 +63,7 @@ impl StoreCheck {
         let Some((_, applied)) = &self.store else { return };
         if commit.height > applied.height {
             let changes = commit.changes.iter();
-            let hashed = |(key, value): (&StateKey, &Option<StateValue>)| {
+            let hashed = |Entry { key, value }: &Entry| {
                 (key.hash(), value.as_ref().map(|value| value_hash(key, value)))
             };
             self.later.extend(changes.map(hashed));

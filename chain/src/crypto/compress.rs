@@ -1,16 +1,17 @@
-//! BLAKE3 of several pairs of digests at once.
+//! BLAKE3 of several pairs of digests at once: inner nodes of the state's tree, and of lists.
 //!
 //! A pair is one block of BLAKE3, so what the hash of it costs is mostly what surrounds the compression. The
 //! crate can compress up to 16 blocks side by side, but offers that only in a module that it calls unstable;
 //! its version is pinned, and tests hold the result to `blake3::keyed_hash`. A node of 16 children costs a
 //! third of what it costs pair by pair.
 
-use super::hashes::Digest;
 use blake3::IncrementCounter;
 use blake3::platform::Platform;
 
+/// 32 bytes of a hash, or of its key.
+type Digest = [u8; 32];
 /// Two digests in a row: one block.
-pub(super) type Block = [u8; 64];
+pub(crate) type Block = [u8; 64];
 
 /// BLAKE3's flags (its paper, §2.3, table 3).
 const CHUNK_START: u8 = 1 << 0;
@@ -19,7 +20,7 @@ const ROOT: u8 = 1 << 3;
 const KEYED_HASH: u8 = 1 << 4;
 
 /// A key as the words that the compression starts from.
-pub(super) const fn key_words(key: &Digest) -> [u32; 8] {
+pub(crate) const fn key_words(key: &Digest) -> [u32; 8] {
     let mut words = [0; 8];
     let mut i = 0;
     while i < 8 {
@@ -30,7 +31,7 @@ pub(super) const fn key_words(key: &Digest) -> [u32; 8] {
 }
 
 /// The keyed hash of each block: each is a message that is one chunk of one block, and its own root.
-pub(super) fn keyed_hashes<const N: usize>(key: &[u32; 8], blocks: &[Block; N]) -> [Digest; N] {
+pub(crate) fn keyed_hashes<const N: usize>(key: &[u32; 8], blocks: &[Block; N]) -> [Digest; N] {
     let mut digests = [[0; 32]; N];
     let inputs = blocks.each_ref();
     let (start, end) = (CHUNK_START, CHUNK_END | ROOT);
