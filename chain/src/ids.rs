@@ -169,6 +169,23 @@ bytes32! {
     /// BLAKE3 of all bytes of a transaction.
     TransactionId
 }
+
+/// The first half of a transaction's id: what a compact proposal calls it by. Two transactions with one short id take
+/// 2^64 hashes to find, and then cost their block a round trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct ShortId(pub [u8; 16]);
+
+impl TransactionId {
+    /// Its first half.
+    #[must_use]
+    pub const fn short(self) -> ShortId {
+        let (half, _) = self.0.split_at(16);
+        let mut short = [0; 16];
+        short.copy_from_slice(half);
+        ShortId(short)
+    }
+}
+
 bytes32! {
     /// Root of the partition tree over the whole state.
     StateRoot

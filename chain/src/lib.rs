@@ -34,7 +34,7 @@ pub use block::{Block, BlockResult, Header};
 pub use certificate::{CertifiedHeader, CommitCertificate, PreparedCertificate};
 pub use ids::{
     AccountId, Amount, AssetId, BlockHash, ChainId, Digest, Epoch, Height, Nonce, OrganisationId, PublicKey,
-    ResultHash, Signature, StateRoot, TimestampMs, TransactionId, ValidatorIndex, View,
+    ResultHash, ShortId, Signature, StateRoot, TimestampMs, TransactionId, ValidatorIndex, View,
 };
 pub use instruction::{Instruction, Step};
 pub use transaction::{Transaction, TransactionBody};

@@ -108,9 +108,9 @@ impl Shared {
     /// Merges runs by at most `max` entries each, and shows readers the runs that there are now; whether there is more
     /// to merge or remove.
     fn merge(&self, pen: &mut Pen, max: usize) -> Result<bool, LedgerError> {
-        let merged = guarded::<_, StoreError>(|| pen.runs.work(self.store.as_ref(), max));
+        let show = |runs: &Arc<_>| self.show_runs(runs);
+        let merged = guarded::<_, StoreError>(|| pen.runs.work(self.store.as_ref(), max, show));
         merged.inspect_err(|error| self.fail(&error.to_string()))?;
-        self.show_runs(pen.runs.manifest());
         let busy = pen.runs.is_busy();
         self.inner().merging = busy;
         Ok(busy)

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `mod.rs` | the messages and what of each is signed |
 //! | `sealed.rs` | a block with its hash |
+//! | `compact.rs` | a proposal that names its transactions |
 //! | `view_change.rs` | ViewChange, NewView and the anchor that follows from them (R18–R25) |
 //! | `newest.rs` | the question of a restarted replica, and its answer (R47) |
 //! | `verify.rs` | the checks after which a message is [`Verified`] |
@@ -11,6 +12,7 @@
 //! Every signature covers `domain ‖ chain id ‖ payload`. The signer is a seat of the epoch's set; whoever
 //! passes a message on need not be its signer (R34).
 
+mod compact;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod newest;
@@ -20,6 +22,7 @@ mod tests;
 mod verify;
 mod view_change;
 
+pub use compact::CompactProposal;
 pub use newest::{Newest, NewestSigned, Recall};
 pub use sealed::SealedBlock;
 pub use verify::{EpochContext, Invalid, Verified, verify, verify_by};

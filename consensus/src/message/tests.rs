@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use super::*;
-use quorate_chain::codec::{decode, encode};
+use quorate_chain::codec::{List, decode, encode};
 use quorate_chain::crypto::verify_strict;
 use quorate_chain::validator::fixture::{consensus_key, validator_set};
 use quorate_chain::{Block, Header, TimestampMs};
@@ -124,6 +124,22 @@ fn golden_message_bytes() {
         assert_eq!(hex(&encode(&message)), bytes, "{message:?}");
         assert_eq!(decode(&encode(&message)), Ok(message));
     }
+}
+
+/// Header and ids; the transactions stay where they are.
+#[test]
+fn golden_compact_proposal_bytes() {
+    let compact = CompactProposal {
+        epoch: Epoch(1),
+        view: View(3),
+        header: block().header().clone(),
+        transactions: List::new(vec![TransactionId([0xe3; 32]).short()]).unwrap(),
+        signature: signature(),
+    };
+    let header = hex(&encode(block().header()));
+    let golden = [EPOCH, VIEW, &header, "01000000", &"e3".repeat(16), &signature_bytes()].concat();
+    assert_eq!(hex(&encode(&compact)), golden);
+    assert_eq!(decode(&encode(&compact)), Ok(compact));
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! The checks that need no state of the replica but its epoch: signatures, certificates, and that a NewView
 //! follows from what it carries. They run outside of the core, on whichever thread has time.
 
+use super::compact::check_proposal;
 use super::view_change::Highest;
-use super::{
-    AnchorKind, KeyCertificate, Message, NewView, Newest, Proposal, Signed, ViewChange, ViewChangeClaims,
-};
+use super::{AnchorKind, KeyCertificate, Message, NewView, Newest, Signed, ViewChange, ViewChangeClaims};
 use borsh::BorshSerialize;
 use quorate_chain::certificate::CertificateError;
 use quorate_chain::crypto::{Domain, SignatureCheck, signed_bytes, strict};
@@ -155,7 +154,9 @@ pub fn verify_by(
 ) -> Result<Verified<Message>, Invalid> {
     let context = &Judge { context, holds };
     match &message {
-        Message::Proposal(proposal) => verify_proposal(proposal, context)?,
+        Message::Proposal(proposal) => {
+            check_proposal(&proposal.claim(), proposal.block.header(), &proposal.signature, context)?;
+        }
         Message::Prepare(vote) => context.one(Domain::Prepare, vote.payload.epoch, vote)?,
         Message::Commit(vote) => context.one(Domain::Commit, vote.payload.epoch, vote)?,
         Message::Ask(ask) => context.one(Domain::Ask, ask.payload.epoch, ask)?,
@@ -204,15 +205,6 @@ fn verify_newest(newest: &Signed<Newest>, context: &Judge<'_>) -> Result<(), Inv
         context.signed(Domain::NewView, *asker, &new_view.contents, &new_view.signature)?;
     }
     Ok(())
-}
-
-fn verify_proposal(proposal: &Proposal, context: &Judge<'_>) -> Result<(), Invalid> {
-    context.in_epoch(proposal.epoch)?;
-    if proposal.block.header().epoch != proposal.epoch {
-        return Err(Invalid::Contradiction("the block is of another epoch than its proposal"));
-    }
-    let primary = context.set.primary(proposal.epoch, proposal.view);
-    context.signed(Domain::Proposal, primary, &proposal.claim(), &proposal.signature)
 }
 
 /// R18: the claims of a ViewChange are of views below its target, and the start of the epoch is ours.

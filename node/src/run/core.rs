@@ -1,8 +1,10 @@
 //! The task that owns the consensus core: it turns what happens into inputs and carries out the effects.
 
+use super::compact;
 use super::disk::DiskLow;
 use super::evidence;
 use super::executor::Job;
+use super::known::Known;
 use super::sync::SyncJob;
 use super::verifier::Heard;
 use super::wire::{Batch, Frame};
@@ -110,6 +112,7 @@ pub(super) struct Core {
     /// Where evidence is kept.
     pub(super) evidence: PathBuf,
     pub(super) network: Network,
+    pub(super) known: Known,
     pub(super) votes: mpsc::UnboundedSender<(PersistId, Record)>,
     pub(super) executor: std::sync::mpsc::Sender<Job>,
     pub(super) sync: mpsc::Sender<SyncJob>,
@@ -215,8 +218,15 @@ impl Core {
                     drop(self.executor.send(Job::Batch(parent, height)));
                 }
                 Effect::Broadcast(outgoing) => {
-                    if let Some(frame) = self.frame(outgoing) {
-                        self.to_validators(&frame);
+                    let frame = match outgoing {
+                        Outgoing::Own(unsigned) => {
+                            self.sign(unsigned).map(|message| compact::first(message, &self.known))
+                        }
+                        // Sent again, as not all may have had it: whole.
+                        Outgoing::Signed(message) => Some(Frame::Consensus(message)),
+                    };
+                    if let Some(frame) = frame {
+                        self.to_validators(&encode(&frame).into());
                     }
                 }
                 Effect::Send(to, outgoing) => self.send(to, outgoing),
@@ -279,18 +289,14 @@ impl Core {
         Some(message)
     }
 
-    fn frame(&mut self, outgoing: Outgoing) -> Option<Bytes> {
-        let message = match outgoing {
-            Outgoing::Own(unsigned) => self.sign(unsigned)?,
-            Outgoing::Signed(message) => message,
-        };
-        Some(encode(&Frame::Consensus(message)).into())
-    }
-
     fn send(&mut self, to: ValidatorIndex, outgoing: Outgoing) {
-        let Some(frame) = self.frame(outgoing) else { return };
+        let message = match outgoing {
+            Outgoing::Own(unsigned) => self.sign(unsigned),
+            Outgoing::Signed(message) => Some(message),
+        };
+        let Some(message) = message else { return };
         if let Some(key) = self.validators.get(usize::from(to.0)) {
-            self.network.send(*key, frame);
+            self.network.send(*key, encode(&Frame::Consensus(message)).into());
         }
     }
 

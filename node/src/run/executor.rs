@@ -1,6 +1,7 @@
 //! The thread that owns ledger and pool: stores bodies, validates, executes, commits, builds batches.
 
 use super::Fatal;
+use super::known::Known;
 use super::metrics::{Metrics, Outcome, Stage};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
 use crate::cli::now;
@@ -17,6 +18,7 @@ use quorate_chain::{
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, Pending, SealedBlock};
 use quorate_rpc::Rejection;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -91,6 +93,7 @@ pub(super) struct Executor {
     pending: bool,
     uncheckpointed: bool,
     inserted: std::sync::mpsc::Receiver<()>,
+    known: Known,
     metrics: Metrics,
 }
 
@@ -104,13 +107,25 @@ impl Executor {
         inserted: std::sync::mpsc::Receiver<()>,
     ) -> Self {
         let pool = Mempool::new(Limits::default());
-        let (pending, uncheckpointed, metrics) = (false, false, Metrics::new());
-        Self { ledger, seat, pool, core, committed, progress, pending, uncheckpointed, inserted, metrics }
+        let (pending, uncheckpointed, known, metrics) = (false, false, Known::default(), Metrics::new());
+        Self {
+            ledger,
+            seat,
+            pool,
+            core,
+            committed,
+            progress,
+            pending,
+            uncheckpointed,
+            inserted,
+            known,
+            metrics,
+        }
     }
 
-    /// The same with metrics that others see.
-    pub(super) fn metered(self, metrics: Metrics) -> Self {
-        Self { metrics, ..self }
+    /// The same with what others see as well.
+    pub(super) fn sharing(self, known: Known, metrics: Metrics) -> Self {
+        Self { known, metrics, ..self }
     }
 
     /// Works until it is told to stop.
@@ -189,9 +204,17 @@ impl Executor {
     }
 
     fn validate(&self, block: &SealedBlock) {
-        let verdict = self.ledger.validate(block.block(), |id| self.pool.contains(id));
+        let transactions = &block.block().transactions;
+        let known = self.known.have(transactions.iter());
+        let of_known = transactions.iter().zip(known).filter(|(_, known)| *known);
+        let authentic: HashSet<_> = of_known.map(|(transaction, _)| transaction.id()).collect();
+        let verdict =
+            self.ledger.validate(block.block(), |id| authentic.contains(&id) || self.pool.contains(id));
         if let Err(error) = &verdict {
             tracing::warn!(height = block.height().0, block = %block.hash(), %error, "refused a proposed block");
+        }
+        if verdict.is_ok() {
+            self.known.add(transactions.iter().filter(|transaction| !authentic.contains(&transaction.id())));
         }
         self.answer(Input::Validated { block: block.hash(), valid: verdict.is_ok() });
     }
@@ -224,6 +247,7 @@ impl Executor {
         let committed = self.ledger.commit(block.hash(), path, certificate)?;
         let height = block.height();
         self.pool.committed(height, &committed.block.transactions);
+        self.known.committed(&committed.block.transactions);
         self.metrics.block(committed.block.transactions.len());
         self.committed.send_replace(height);
         self.uncheckpointed = true;

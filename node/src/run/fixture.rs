@@ -1,7 +1,8 @@
 //! What the tests of a node's parts share: a chain without consensus, transactions, and networks that are
 //! connected.
 
-use quorate_chain::codec::Bytes;
+use quorate_chain::block::transactions_root;
+use quorate_chain::codec::{Bytes, List};
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::instruction::Instruction;
 use quorate_chain::ledger::fixture::{commit, next_block};
@@ -9,9 +10,11 @@ use quorate_chain::ledger::{GenesisState, Ledger, Reader};
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{Account, StateKey, StateValue};
 use quorate_chain::transaction::TransactionBody;
-use quorate_chain::validator::fixture::validator_set;
-use quorate_chain::{ChainId, Epoch, Height, Nonce, ResultHash, TimestampMs, Transaction};
-use quorate_consensus::EpochContext;
+use quorate_chain::validator::fixture::{consensus_key, validator_set};
+use quorate_chain::{
+    Block, ChainId, Epoch, Header, Height, Nonce, ResultHash, TimestampMs, Transaction, ValidatorIndex, View,
+};
+use quorate_consensus::{EpochContext, Message, SealedBlock, Unsigned};
 use quorate_p2p::{Event, Network, PeerAddress, start};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -84,6 +87,25 @@ impl Chain {
         let block = next_block(&self.ledger, transactions);
         commit(&mut self.ledger, &block, &[0, 1, 2]).unwrap();
     }
+}
+
+/// A proposal of the first primary.
+pub(super) fn proposal(transactions: Vec<Transaction>) -> (Message, Block) {
+    let header = Header {
+        version: 1,
+        height: Height(1),
+        epoch: Epoch(0),
+        parent: CHAIN.genesis_block(),
+        timestamp_ms: TimestampMs(2),
+        transactions_root: transactions_root(&transactions),
+        transaction_count: u32::try_from(transactions.len()).unwrap(),
+        parent_result: ResultHash([0; 32]),
+        proposer: ValidatorIndex(0),
+    };
+    let block = Block { header, transactions: List::new(transactions).unwrap() };
+    let sealed = SealedBlock::new(block.clone()).unwrap();
+    let unsigned = Unsigned::Proposal(Epoch(0), View(0), sealed);
+    (unsigned.sign(CHAIN, ValidatorIndex(0), &consensus_key(0)), block)
 }
 
 /// A network of this node and what comes in on it.

@@ -1,9 +1,9 @@
 //! Transactions on their way in: from clients, from gossip, from validators that wait for them. Cheap checks
 //! first, signatures in batches, then the pool; what a client brought is passed on by gossip.
 
-use super::authentic::Authentic;
 use super::disk::DiskLow;
 use super::executor::{InsertAnswer, Job};
+use super::known::Known;
 use super::metrics::{Metrics, Outcome, Stage};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
 use crate::cli::now;
@@ -47,7 +47,7 @@ pub(super) struct Ingest {
     pub(super) inserting: std::sync::mpsc::SyncSender<()>,
     /// While it says why, clients are refused.
     pub(super) disk_low: watch::Receiver<DiskLow>,
-    pub(super) authentic: Authentic,
+    pub(super) known: Known,
     pub(super) metrics: Metrics,
 }
 
@@ -190,11 +190,11 @@ impl Ingest {
 
     fn verify(&mut self, candidates: &[Candidate]) -> Vec<bool> {
         let chain = self.reader.chain();
-        // None for those that are known to be authentic.
-        let message = |transaction: &Transaction| {
-            (!self.authentic.has(transaction.id())).then(|| transaction.signed_bytes(chain))
+        let known = self.known.have(candidates.iter().map(|candidate| &candidate.transaction));
+        let message = |(candidate, known): (&Candidate, bool)| {
+            (!known).then(|| candidate.transaction.signed_bytes(chain))
         };
-        let messages: Vec<_> = candidates.iter().map(|c| message(&c.transaction)).collect();
+        let messages: Vec<_> = candidates.iter().zip(known).map(message).collect();
         let mut signed = Vec::new();
         let mut counts = Vec::new();
         for (candidate, message) in candidates.iter().zip(&messages) {
@@ -213,9 +213,9 @@ impl Ingest {
         let mut verdicts = verdicts.iter();
         let verdicts = counts.into_iter().map(|count| verdicts.by_ref().take(count).all(|ok| *ok));
         let verdicts: Vec<_> = verdicts.collect();
-        for (candidate, _) in candidates.iter().zip(&verdicts).filter(|(_, authentic)| **authentic) {
-            self.authentic.add(candidate.transaction.id());
-        }
+        let new = candidates.iter().zip(&verdicts).zip(&messages);
+        let new = new.filter(|((_, authentic), message)| **authentic && message.is_some());
+        self.known.add(new.map(|((candidate, _), _)| &candidate.transaction));
         verdicts
     }
 
@@ -268,9 +268,9 @@ mod tests {
             let (places, taken) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
             let (reader, network) = (chain.reader.clone(), wire.0.clone());
             let (low, disk_low) = watch::channel(None);
-            let (inserting, authentic) = (places.clone(), Authentic::default());
+            let (inserting, known) = (places.clone(), Known::default());
             let metrics = Metrics::new();
-            let ingest = Ingest { reader, network, executor, inserting, disk_low, authentic, metrics };
+            let ingest = Ingest { reader, network, executor, inserting, disk_low, known, metrics };
             Self { ingest, jobs, places, taken, low, wire, _chain: chain }
         }
     }
@@ -330,9 +330,9 @@ mod tests {
             let Ingest { reader, network, executor, inserting, disk_low, .. } = &bench.ingest;
             let (reader, network, executor) = (reader.clone(), network.clone(), executor.clone());
             let (inserting, disk_low) = (inserting.clone(), disk_low.clone());
-            let authentic = Authentic::default();
+            let known = Known::default();
             let metrics = Metrics::new();
-            let ingest = Ingest { reader, network, executor, inserting, disk_low, authentic, metrics };
+            let ingest = Ingest { reader, network, executor, inserting, disk_low, known, metrics };
             std::thread::spawn(move || ingest.run(queue)).join().unwrap();
             assert_eq!(verdict.try_recv().ok(), low.then_some(Err(Rejection::DiskLow)));
         }

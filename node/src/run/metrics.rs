@@ -60,6 +60,22 @@ struct Incoming {
     outcome: Outcome,
 }
 
+/// What became of a proposal that names its transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(super) enum Arrived {
+    /// All of them were in the pool.
+    Filled,
+    /// Others had the rest.
+    Fetched,
+    /// Nobody had the rest, or too many proposals came from one peer.
+    Dropped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Proposals {
+    outcome: Arrived,
+}
+
 /// Counters, gauges and histograms. A clone shares them.
 #[derive(Clone, Debug)]
 pub(super) struct Metrics {
@@ -70,6 +86,9 @@ pub(super) struct Metrics {
     pub(super) verified: Counter,
     /// Transactions whose signatures were known to hold.
     pub(super) known: Counter,
+    proposals: Family<Proposals, Counter>,
+    /// Transactions that proposals named and this node did not know.
+    pub(super) missing: Counter,
     verify_batch: Histogram,
     block: Histogram,
     /// Transactions in committed blocks.
@@ -99,6 +118,8 @@ impl Metrics {
             incoming: Family::default(),
             verified: Counter::default(),
             known: Counter::default(),
+            proposals: Family::default(),
+            missing: Counter::default(),
             verify_batch: counts(),
             block: counts(),
             committed: Counter::default(),
@@ -115,6 +136,10 @@ impl Metrics {
         registry.register("signatures_verified", "Transaction signatures verified.", all.verified.clone());
         let known = "Transactions that came again, whose signatures were known to hold.";
         registry.register("signatures_known", known, all.known.clone());
+        let compact = "Proposals that name their transactions, by what became of them.";
+        registry.register("compact_proposals", compact, all.proposals.clone());
+        let missing = "Transactions that such proposals named and this node did not know.";
+        registry.register("compact_proposals_missing_transactions", missing, all.missing.clone());
         let batch = "Transactions whose signatures were verified together.";
         registry.register("verify_batch_transactions", batch, all.verify_batch.clone());
         registry.register("block_transactions", "Transactions of a committed block.", all.block.clone());
@@ -134,6 +159,11 @@ impl Metrics {
     /// Notes what became of so many transactions.
     pub(super) fn incoming(&self, outcome: Outcome, count: usize) {
         self.incoming.get_or_create(&Incoming { outcome }).inc_by(count as u64);
+    }
+
+    /// Notes what became of a proposal that names its transactions.
+    pub(super) fn proposal(&self, outcome: Arrived) {
+        self.proposals.get_or_create(&Proposals { outcome }).inc();
     }
 
     /// Notes a batch of signatures.
@@ -245,6 +275,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.stage(Stage::Commit, Instant::now());
         metrics.incoming(Outcome::Taken, 3);
+        metrics.proposal(Arrived::Filled);
         let text = metrics.text(None);
         assert!(text.contains("quorate_incoming_transactions_total{outcome=\"Taken\"} 3"), "{text}");
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/METRICS.md");

@@ -16,7 +16,8 @@
 //! | `executor.rs` | ledger and pool, on a thread |
 //! | `votes.rs` | the vote journal, on a thread |
 //! | `verifier.rs` | decoding and verifying frames, on a thread |
-//! | `ingest.rs` `authentic.rs` | checking transactions, on a thread; which need no check again |
+//! | `compact.rs` | making proposals whole that name their transactions |
+//! | `ingest.rs` `known.rs` | checking transactions, on a thread; which need no check again |
 //! | `regossip.rs` | gossip again of what waits for long |
 //! | `sync.rs` `serve.rs` | fetching from peers, answering them |
 //! | `disk.rs` | the disk's watermark: whether the node takes part |
@@ -30,7 +31,7 @@
 //! hold no more than the core has in flight: each answer belongs to an effect, and the core bounds those.
 //! A thread that fails stops the node: a ledger or vote journal that can't be written must not go on.
 
-mod authentic;
+mod compact;
 mod core;
 mod disk;
 mod evidence;
@@ -38,6 +39,7 @@ mod executor;
 #[cfg(test)]
 mod fixture;
 mod ingest;
+mod known;
 mod metrics;
 mod probe;
 mod regossip;
@@ -56,26 +58,27 @@ pub(crate) use probe::{COMMAND as PROBE_COMMAND, look as look_at_store};
 use self::core::{Clock, Core, CoreStatus, Signer};
 use crate::config::NodeConfig;
 use crate::error::NodeError;
-use authentic::Authentic;
+use compact::Filler;
 use disk::{FolderDisk, watch_disk};
 use executor::{Executor, INSERTS_WAITING_MAX, Job, Progress};
 use ingest::{Incoming, Ingest};
+use known::Known;
 use metrics::Metrics;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::ledger::Reader;
 use quorate_chain::{Height, PublicKey};
-use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, PersistId, Record};
 use quorate_p2p::{Event, Network, NetworkKey, PeerAddress};
 use quorate_rpc::{MoreMetrics, NodeStatus, NodeView, Server as RpcServer, ServerConfig, Submission};
 use serve::Server;
 use start::Stored;
 use status::StatusTask;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use sync::{Sync, SyncJob};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use verifier::{Heard, Verifier};
 use votes::VoteJournal;
@@ -161,7 +164,7 @@ impl Node {
         events: mpsc::Receiver<Event>,
         fatal: Fatal,
     ) -> Result<Self, NodeError> {
-        let (clock, metrics) = (Clock::start(), Metrics::new());
+        let (clock, known, metrics) = (Clock::start(), Known::default(), Metrics::new());
         let (replica, first, context) = start::replica(config, &stored, clock)?;
         let Stored { opened, votes } = stored;
         let reader = opened.reader.clone();
@@ -174,7 +177,8 @@ impl Node {
         let (inserting, inserted) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
         let executor =
             Executor::new(opened.ledger, seat(config), answer.clone(), committed_tx, progress_tx, inserted);
-        let (jobs, executor_thread) = start_executor(executor.metered(metrics.clone()), fatal.clone())?;
+        let (jobs, executor_thread) =
+            start_executor(executor.sharing(known.clone(), metrics.clone()), fatal.clone())?;
         let records = start_votes(votes, answer.clone(), fatal, metrics.clone())?;
         let disk_low = watch_disk(FolderDisk(config.home.join("data")), config.disk_reserve_bytes);
         let incoming = start_ingest(Ingest {
@@ -183,12 +187,26 @@ impl Node {
             executor: jobs.clone(),
             inserting,
             disk_low: disk_low.clone(),
-            authentic: Authentic::default(),
+            known: known.clone(),
             metrics: metrics.clone(),
         })?;
-        let server = Server::new(reader.clone(), jobs.clone());
-        let message_queue =
-            start_verifier(context.clone(), events, incoming.clone(), server, metrics.clone())?;
+        let server = Server::new(reader.clone(), jobs.clone(), known.clone());
+        let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
+        let verifier = Verifier {
+            context: context.clone(),
+            core: messages.clone(),
+            ingest: incoming.clone(),
+            filler: Filler {
+                runtime: Handle::current(),
+                known: known.clone(),
+                network: network.clone(),
+                core: messages,
+                metrics: metrics.clone(),
+                places: HashMap::new(),
+            },
+            metrics: metrics.clone(),
+        };
+        start_verifier(verifier, events, server)?;
         let (catching_up_tx, catching_up) = watch::channel(false);
         let sync_jobs = start_sync(Sync {
             context,
@@ -210,6 +228,7 @@ impl Node {
             reader: reader.clone(),
             evidence: config.home.join("data/evidence"),
             network: network.clone(),
+            known,
             votes: records,
             executor: jobs.clone(),
             sync: sync_jobs,
@@ -311,20 +330,16 @@ fn start_ingest(ingest: Ingest) -> Result<mpsc::Sender<Incoming>, NodeError> {
     Ok(incoming)
 }
 
-/// Starts what stands between the network and the core; gives the verified messages.
+/// Starts what stands between the network and the core.
 fn start_verifier(
-    context: watch::Receiver<Arc<EpochContext>>,
+    verifier: Verifier,
     events: mpsc::Receiver<Event>,
-    ingest: mpsc::Sender<Incoming>,
     server: Server,
-    metrics: Metrics,
-) -> Result<mpsc::Receiver<Heard>, NodeError> {
-    let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
+) -> Result<(), NodeError> {
     let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
-    let verifier = Verifier { context, core: messages.clone(), ingest: ingest.clone(), metrics };
+    tokio::spawn(dispatch(events, frames, verifier.core.clone(), verifier.ingest.clone(), server));
     spawn_thread("verifier", move || verifier.run(frame_queue))?;
-    tokio::spawn(dispatch(events, frames, messages, ingest, server));
-    Ok(message_queue)
+    Ok(())
 }
 
 /// Hands what comes from the network to whoever it is for.

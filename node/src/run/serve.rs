@@ -1,11 +1,14 @@
 //! Answering other nodes' requests, a few at a time.
 
 use super::executor::Job;
-use super::wire::{ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, Blocks, Body, CertifiedBlock, Request};
+use super::known::Known;
+use super::wire::{
+    ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, Blocks, Body, CertifiedBlock, Found, Places, Request,
+};
 use bytes::Bytes;
-use quorate_chain::Height;
-use quorate_chain::codec::{decode, encode};
+use quorate_chain::codec::{List, decode, encode};
 use quorate_chain::ledger::Reader;
+use quorate_chain::{BlockHash, Height};
 use quorate_p2p::{NetworkKey, Responder};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
@@ -18,12 +21,13 @@ const REQUESTS_MAX: usize = 8;
 pub(super) struct Server {
     reader: Reader,
     executor: std::sync::mpsc::Sender<Job>,
+    known: Known,
     places: Arc<Semaphore>,
 }
 
 impl Server {
-    pub(super) fn new(reader: Reader, executor: std::sync::mpsc::Sender<Job>) -> Self {
-        Self { reader, executor, places: Arc::new(Semaphore::new(REQUESTS_MAX)) }
+    pub(super) fn new(reader: Reader, executor: std::sync::mpsc::Sender<Job>, known: Known) -> Self {
+        Self { reader, executor, known, places: Arc::new(Semaphore::new(REQUESTS_MAX)) }
     }
 
     pub(super) fn answer(&self, from: NetworkKey, request: &[u8], responder: Responder) {
@@ -37,6 +41,7 @@ impl Server {
             let answer = match request {
                 Request::Blocks(height) => this.blocks(height).await,
                 Request::Body(hash) => this.body(hash).await,
+                Request::Transactions(block, places) => this.transactions(block, places).await,
             };
             if let Some(answer) = answer {
                 responder.respond(answer);
@@ -50,11 +55,20 @@ impl Server {
         tokio::task::spawn_blocking(move || collect(&reader, from)).await.ok()?
     }
 
-    async fn body(&self, hash: quorate_chain::BlockHash) -> Option<Bytes> {
+    async fn body(&self, hash: BlockHash) -> Option<Bytes> {
         let (answer, body) = oneshot::channel();
         self.executor.send(Job::Body(hash, answer)).ok()?;
         let body: Body = body.await.ok()?;
         Some(encode(&body).into())
+    }
+
+    async fn transactions(&self, block: BlockHash, places: Places) -> Option<Bytes> {
+        let known = self.known.clone();
+        let found = move || {
+            let found: Found = known.of_proposal(block, &places).and_then(|found| List::new(found).ok());
+            encode(&found).into()
+        };
+        tokio::task::spawn_blocking(found).await.ok()
     }
 }
 
@@ -86,7 +100,6 @@ fn collect(reader: &Reader, from: Height) -> Option<Bytes> {
 mod tests {
     use super::super::fixture::{Chain, PATIENCE, pair, request, transactions};
     use super::*;
-    use quorate_chain::BlockHash;
     use quorate_p2p::Error;
     use tokio::time::timeout;
 
@@ -121,7 +134,7 @@ mod tests {
     async fn so_many_requests_are_answered_at_once_and_the_next_is_told_of_no_answer() {
         let chain = Chain::open();
         let (jobs, queue) = std::sync::mpsc::channel();
-        let server = Server::new(chain.reader.clone(), jobs);
+        let server = Server::new(chain.reader.clone(), jobs, Known::default());
         let [(asker, _events), (asked, mut events)] = pair().await;
         let ask = |number| {
             let (asker, to) = (asker.clone(), asked.local_key());

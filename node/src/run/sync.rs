@@ -161,6 +161,7 @@ fn verified(answer: &[u8], from: Height, context: &EpochContext) -> Result<Vec<C
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{Chain, PATIENCE, context, pair, request, transaction};
+    use super::super::known::Known;
     use super::super::serve::Server;
     use super::*;
     use quorate_p2p::Event;
@@ -273,7 +274,7 @@ mod tests {
         let mut chain = Chain::open();
         let to = AHEAD_MAX + 2;
         (0..to).for_each(|nonce| chain.commit(vec![transaction(nonce, 1)]));
-        let server = Server::new(chain.reader.clone(), std::sync::mpsc::channel().0);
+        let server = Server::new(chain.reader.clone(), std::sync::mpsc::channel().0, Known::default());
         bench.jobs.send(SyncJob::Blocks { peer: Some(bench.peer), to: Height(to) }).await.unwrap();
         let (from, bytes, responder) = request(&mut bench.requests).await;
         server.answer(from, &bytes, responder);

@@ -1,10 +1,14 @@
 //! The queues between a node's parts, each filled and gone beyond by one.
 
-use super::fixture::{CHAIN, Chain, PATIENCE, context, transaction, until};
+use super::compact::{self, Filler};
+use super::fixture::{
+    CHAIN, Chain, PATIENCE, Wire, context, lone, proposal, transaction, transactions, until,
+};
 use super::ingest::{Incoming, WAITING_MAX};
+use super::known::Known;
 use super::metrics::Metrics;
 use super::serve::Server;
-use super::verifier::{FRAMES_WAITING_MAX, Heard, MESSAGES_WAITING_MAX};
+use super::verifier::{FRAMES_WAITING_MAX, Heard, MESSAGES_WAITING_MAX, Verifier};
 use super::wire::{Batch, Frame};
 use super::{SUBMISSIONS_WAITING_MAX, start_verifier, submissions};
 use quorate_chain::codec::encode;
@@ -14,7 +18,9 @@ use quorate_consensus::Unsigned;
 use quorate_consensus::message::Status;
 use quorate_p2p::{Event, NetworkKey};
 use quorate_rpc::Submission;
+use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -63,18 +69,31 @@ struct Between {
     events: mpsc::Sender<Event>,
     messages: mpsc::Receiver<Heard>,
     ingest: mpsc::Receiver<Incoming>,
+    known: Known,
+    _wire: Wire,
     _chain: Chain,
 }
 
 impl Between {
-    fn start() -> Self {
+    async fn start() -> Self {
         let (events, incoming) = mpsc::channel(1);
         let (to_ingest, ingest) = mpsc::channel(WAITING_MAX);
         let chain = Chain::open();
-        let server = Server::new(chain.reader.clone(), std::sync::mpsc::channel().0);
+        let server = Server::new(chain.reader.clone(), std::sync::mpsc::channel().0, Known::default());
         let context = watch::channel(Arc::new(context())).1;
-        let messages = start_verifier(context, incoming, to_ingest, server, Metrics::new()).unwrap();
-        Self { events, messages, ingest, _chain: chain }
+        let (core, messages) = mpsc::channel(MESSAGES_WAITING_MAX);
+        let (known, wire) = (Known::default(), lone().await);
+        let filler = Filler {
+            runtime: Handle::current(),
+            known: known.clone(),
+            network: wire.0.clone(),
+            core: core.clone(),
+            metrics: Metrics::new(),
+            places: HashMap::new(),
+        };
+        let verifier = Verifier { context, core, ingest: to_ingest, filler, metrics: Metrics::new() };
+        start_verifier(verifier, incoming, server).unwrap();
+        Self { events, messages, ingest, known, _wire: wire, _chain: chain }
     }
 
     async fn send(&self, event: Event) {
@@ -93,7 +112,7 @@ impl Between {
 /// A core that hears nothing makes its messages, then the frames, then the network wait; none is lost.
 #[tokio::test]
 async fn so_many_frames_and_messages_wait_and_then_the_network_does() {
-    let mut between = Between::start();
+    let mut between = Between::start().await;
     // Beside those in the queues the verifier and the dispatcher each hold one, and the network's queue.
     let all = (MESSAGES_WAITING_MAX + FRAMES_WAITING_MAX + 3) as u64;
     for epoch in 1..=all {
@@ -108,10 +127,27 @@ async fn so_many_frames_and_messages_wait_and_then_the_network_does() {
     assert_eq!(between.heard().await, all + 1);
 }
 
+/// A proposal that names its transactions is looked into if it comes from its primary, and not from anybody else.
+#[tokio::test]
+async fn nobody_but_its_primary_sends_a_proposal_for_the_first_time() {
+    let mut between = Between::start().await;
+    let (message, block) = proposal(transactions(0..20, 200));
+    let frame = encode(&compact::first(message.clone(), &Known::default()));
+    between.known.add(block.transactions.iter());
+    let primary = NetworkKey(context().set.validators()[0].network.0);
+    for from in [PEER, primary] {
+        between.send(Event::Direct { from, frame: frame.clone().into() }).await;
+    }
+    between.send(of_epoch(5)).await;
+    let once = timeout(PATIENCE, between.messages.recv()).await.unwrap();
+    assert!(matches!(once, Some(Heard::Message(heard)) if *heard.get() == message));
+    assert_eq!(between.heard().await, 5);
+}
+
 /// What others relay never holds up what they say: with a full queue it is dropped.
 #[tokio::test]
 async fn so_many_batches_wait_to_be_checked_and_the_next_is_dropped() {
-    let mut between = Between::start();
+    let mut between = Between::start().await;
     let relayed = |nonce| from_peer(&Frame::Transactions(Batch::new(vec![transaction(nonce, 1)]).unwrap()));
     for nonce in 0..=WAITING_MAX as u64 {
         between.send(relayed(nonce)).await;

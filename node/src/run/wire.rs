@@ -1,10 +1,12 @@
 //! What nodes send each other beside gossip: frames on direct streams, requests and their answers.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use quorate_chain::block::BLOCK_TRANSACTIONS_MAX;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
 use quorate_chain::codec::List;
 use quorate_chain::{Block, BlockHash, CommitCertificate, Header, Height, Transaction};
 use quorate_consensus::Message;
+use quorate_consensus::message::CompactProposal;
 
 /// Most transactions of a gossip batch or relay frame; their bytes bound it long before.
 pub(super) const BATCH_TRANSACTIONS_MAX: usize = 1_024;
@@ -27,10 +29,12 @@ pub(super) enum Frame {
     Consensus(Message) = 1,
     /// For the pool: what a validator waits for (R33).
     Transactions(Batch) = 2,
+    /// For the consensus core, once its transactions are found.
+    Proposal(CompactProposal) = 3,
 }
 
 /// What one node asks another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub(super) enum Request {
@@ -38,7 +42,15 @@ pub(super) enum Request {
     Blocks(Height) = 1,
     /// The body of a block, committed or not.
     Body(BlockHash) = 2,
+    /// Transactions of a block that the other has proposed, by their places in it.
+    Transactions(BlockHash, Places) = 3,
 }
+
+/// Places of a block, from 0.
+pub(super) type Places = List<u16, 1, BLOCK_TRANSACTIONS_MAX>;
+
+/// Answer to [`Request::Transactions`]: all of them, in the order of the places.
+pub(super) type Found = Option<List<Transaction, 1, BLOCK_TRANSACTIONS_MAX>>;
 
 /// A block that proves itself.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

@@ -5,6 +5,7 @@ use crate::wallet::Wallet;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::{AccountId, Height};
 use quorate_rpc_client::{Client, Committed, Outcome};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,9 +50,13 @@ impl Load {
                 let (done, killing) = (&done, &killing);
                 scope.spawn(move || send(wallet, to, &node, done, killing));
             }
-            wait_until("enough transfers are acknowledged", || count() >= acknowledged);
+            let waited = catch_unwind(AssertUnwindSafe(|| {
+                wait_until("enough transfers are acknowledged", || count() >= acknowledged);
+            }));
+            // The senders end with the nodes, so that a failure is one too.
             killing.store(true, Ordering::Release);
             kill();
+            waited.unwrap_or_else(|panic| resume_unwind(panic));
         });
         done.into_inner().unwrap()
     }

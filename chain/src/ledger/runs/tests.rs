@@ -7,6 +7,7 @@ use crate::ids::Height;
 use crate::ledger::store::{Applied, MemoryStore, Store, Table};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Accounts of the tests' histories.
 const ACCOUNTS: u8 = 3;
@@ -35,6 +36,8 @@ struct Rig {
     store: MemoryStore,
     noted: Manifest,
     writer: Writer,
+    /// What readers look by.
+    shown: Arc<Manifest>,
     seed: u64,
     tip: u64,
     checkpoint: u64,
@@ -43,8 +46,23 @@ struct Rig {
 impl Rig {
     fn new(seed: u64) -> Self {
         let store = MemoryStore::default();
-        let (noted, writer) = (Manifest::default(), Writer::default());
-        Self { store, noted, writer, seed, tip: 0, checkpoint: 0 }
+        let (noted, writer, shown) = Default::default();
+        Self { store, noted, writer, shown, seed, tip: 0, checkpoint: 0 }
+    }
+
+    /// Goes on with merges and removals; what readers look by is there until they see something else.
+    fn work(&mut self, max: usize) {
+        let Self { store, writer, shown, .. } = self;
+        let show = |runs: &Arc<Manifest>| {
+            for run in shown.runs() {
+                let pages = read::pages(store, run, usize::MAX).unwrap();
+                let entries =
+                    pages.iter().map(|(key, bytes)| shown.entries_of(key, bytes).unwrap().unwrap().1);
+                assert_eq!(entries.sum::<u64>(), run.entries, "{run}");
+            }
+            *shown = Arc::clone(runs);
+        };
+        writer.work(store, max, show).unwrap();
     }
 
     /// The next heights as one batch.
@@ -76,6 +94,7 @@ impl Rig {
             _ => {}
         }
         self.writer = Writer::new(&self.store, self.noted.clone(), IndexLevel::Full).unwrap();
+        self.shown = Arc::clone(self.writer.manifest());
         assert!(named(&self.store).iter().all(|run| self.noted.has(run)), "nothing else is left");
         let lost = self.tip - self.checkpoint;
         self.tip = self.checkpoint;
@@ -151,7 +170,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Batch(heights) => rig.batch(heights),
-                Step::Work(entries) => rig.writer.work(&rig.store, entries).unwrap(),
+                Step::Work(entries) => rig.work(entries),
                 Step::Note => rig.note(),
                 Step::Crash(kind, seed) => rig.crash(kind, seed),
             }
@@ -159,7 +178,7 @@ proptest! {
         rig.check();
         rig.note();
         while rig.writer.is_busy() {
-            rig.writer.work(&rig.store, 50).unwrap();
+            rig.work(50);
             rig.note();
         }
         rig.check();
@@ -172,11 +191,11 @@ fn several() -> Rig {
     let mut rig = Rig::new(1);
     for _ in 0..12 {
         rig.batch(4);
-        rig.writer.work(&rig.store, usize::MAX).unwrap();
+        rig.work(usize::MAX);
     }
     rig.note();
     while rig.writer.is_busy() {
-        rig.writer.work(&rig.store, usize::MAX).unwrap();
+        rig.work(usize::MAX);
     }
     rig
 }
@@ -248,7 +267,7 @@ fn who_reads_by_an_old_manifest_gets_an_answer_or_an_error() {
     let (old, tip) = (rig.writer.manifest().clone(), rig.tip);
     for _ in 0..40 {
         rig.batch(2);
-        rig.writer.work(&rig.store, usize::MAX).unwrap();
+        rig.work(usize::MAX);
         rig.note();
     }
     let mut errors = 0;
@@ -272,7 +291,7 @@ fn what_was_merged_stays_until_a_checkpoint_is_noted_without_it() {
         rig.batch(1);
     }
     while rig.writer.is_busy() {
-        rig.writer.work(&rig.store, usize::MAX).unwrap();
+        rig.work(usize::MAX);
     }
     assert!(before.runs().iter().any(|run| !rig.writer.manifest().has(run)), "something was merged");
     assert!(
@@ -293,7 +312,7 @@ fn a_run_has_the_same_pages_however_it_came_about() {
         rig.batch(3);
     }
     while rig.writer.is_busy() {
-        rig.writer.work(&rig.store, 7).unwrap();
+        rig.work(7);
     }
     let mut direct = Rig::new(9);
     direct.batch(3 * MERGED_RUNS as u64);
@@ -328,7 +347,7 @@ fn merges_keep_pace_with_batches() {
     for _ in 0..100 {
         let written = (rig.tip + 1..=rig.tip + 5).map(|height| entered(rig.seed, height).len()).sum();
         rig.batch(5);
-        rig.writer.work(&rig.store, written).unwrap();
+        rig.work(written);
         for index in Index::ALL {
             for level in 0..4 {
                 let runs = rig.writer.manifest().of(index).filter(|run| run.level == level).count();

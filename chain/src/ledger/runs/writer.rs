@@ -143,12 +143,19 @@ impl Writer {
         !self.merges.is_empty() || !self.unused.is_empty()
     }
 
-    /// Goes on with every merge by at most `max` entries, and removes about as many of every run that nothing names
-    /// any more. With as many as a batch writes at a time both keep pace with batches: an entry is merged once a level.
+    /// Goes on with every merge by at most `max` entries, shows which runs there are now, and only then removes about
+    /// as many entries of every run that nothing names any more: who looks by what was shown finds it, or finds that
+    /// something else is shown. With as many as a batch writes at a time both keep pace with batches: an entry is merged
+    /// once a level.
     ///
     /// # Errors
     /// When the store fails, is damaged or lacks a page.
-    pub(in crate::ledger) fn work(&mut self, store: &dyn Store, max: usize) -> Result<(), StoreError> {
+    pub(in crate::ledger) fn work(
+        &mut self,
+        store: &dyn Store,
+        max: usize,
+        show: impl FnOnce(&Arc<Manifest>),
+    ) -> Result<(), StoreError> {
         let mut done = false;
         for at in (0..self.merges.len()).rev() {
             done |= self.step(store, at, max)?;
@@ -156,6 +163,7 @@ impl Writer {
         if done {
             self.begin_merges(store)?;
         }
+        show(&self.manifest);
         let mut unused = Vec::new();
         for run in std::mem::take(&mut self.unused) {
             if !remove(store, &run, max.div_ceil(run.index.page_entries()))? {

@@ -5,6 +5,7 @@ use crate::ids::TransactionId;
 use crate::state::Changes;
 use crate::state::StateReader;
 use crate::state::tree::KeyHash;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Every entry that the tests' blocks change, as a ledger reads it.
 fn entries(read: impl Fn(&StateKey) -> Option<StateValue>) -> Vec<Option<StateValue>> {
@@ -350,8 +351,9 @@ fn readers_beside_writer_and_commits_see_one_height() {
                 seen
             }));
         }
-        committed_to(&mut opened.ledger, 150);
+        let ended = catch_unwind(AssertUnwindSafe(|| committed_to(&mut opened.ledger, 150)));
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        ended.unwrap_or_else(|panic| resume_unwind(panic));
         assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 0));
     });
     let whole = summary(&opened);
