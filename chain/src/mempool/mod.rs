@@ -89,6 +89,8 @@ pub struct Mempool {
     expiries: BTreeMap<Height, Vec<TransactionId>>,
     /// When they came, oldest first; with some that have left.
     arrivals: VecDeque<(TimestampMs, TransactionId)>,
+    /// Those that this node passes on, and when it did last: the one of longest ago first; with some that have left.
+    sent: VecDeque<(TimestampMs, TransactionId)>,
     bytes: usize,
     gapped: usize,
     /// The account after which the next block starts to take, so that all get their turn.
@@ -108,6 +110,7 @@ impl Mempool {
             ids: HashMap::new(),
             expiries: BTreeMap::new(),
             arrivals: VecDeque::new(),
+            sent: VecDeque::new(),
             bytes: 0,
             gapped: 0,
             turn: AccountId::default(),
@@ -287,6 +290,41 @@ impl Mempool {
             (*nonce < queue.end()).then(|| queue.get(*nonce)).flatten()
         };
         self.arrivals.iter().filter_map(move |(at, id)| Some((*at, ready(id)?)))
+    }
+
+    /// A waiting transaction was passed on to others.
+    pub fn sent(&mut self, id: TransactionId, now: TimestampMs) {
+        self.sent.push_back((now, id));
+        if self.sent.len() > 2 * self.ids.len() + LEFT_MAX {
+            self.sent.retain(|(_, id)| self.ids.contains_key(id));
+        }
+    }
+
+    /// What still waits of those that were passed on so long ago and not since, the one of longest ago first, up to
+    /// so many and so many bytes with four more for each; from now on they count as passed on just now.
+    pub fn send_again(
+        &mut self,
+        now: TimestampMs,
+        age_ms: u64,
+        transactions_max: usize,
+        bytes_max: usize,
+    ) -> Vec<Transaction> {
+        let (mut again, mut bytes) = (Vec::new(), 0);
+        while let Some((at, id)) = self.sent.front().copied()
+            && again.len() < transactions_max
+        {
+            let waiting = self.get(id).cloned();
+            if let Some(transaction) = waiting {
+                bytes += transaction.bytes().len() + 4;
+                if now.0.saturating_sub(at.0) < age_ms || bytes > bytes_max {
+                    break;
+                }
+                self.sent.push_back((now, id));
+                again.push(transaction);
+            }
+            self.sent.pop_front();
+        }
+        again
     }
 
     /// Takes out what a committed block at `height` has used or made impossible: its transactions, others

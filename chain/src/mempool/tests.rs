@@ -134,6 +134,30 @@ fn so_many_wait_for_one_that_is_missing_and_then_it_must_come_first() {
 }
 
 #[test]
+fn what_was_passed_on_is_passed_on_again_in_turn_until_it_has_left() {
+    let mut pool = small();
+    let all: Vec<_> = (1..5).map(|from| transaction(from, 0, 0)).collect();
+    for one in &all {
+        pool.insert(one.clone(), Nonce(0), NOW).unwrap();
+        pool.sent(one.id(), NOW);
+    }
+    let at = |later| TimestampMs(NOW.0 + later);
+    assert!(pool.send_again(at(9), 10, 9, 1 << 20).is_empty(), "it was a moment ago");
+    assert_eq!(pool.send_again(at(10), 10, 3, 1 << 20), all[..3]);
+    let both = all[3].bytes().len() + all[0].bytes().len() + 8;
+    assert_eq!(pool.send_again(at(25), 10, 9, both - 1), all[3..], "no room for another");
+    assert_eq!(pool.send_again(at(25), 10, 9, both), all[..2]);
+    pool.committed(Height(1), &all[2..3]);
+    assert!(pool.send_again(at(25), 10, 9, 1 << 20).is_empty());
+    assert_eq!(pool.send_again(at(35), 10, 9, 1 << 20), [all[3].clone(), all[0].clone(), all[1].clone()]);
+    // Those that have left are forgotten, whatever comes.
+    for _ in 0..2 * LEFT_MAX {
+        pool.sent(all[2].id(), NOW);
+    }
+    assert!(pool.sent.len() <= 2 * pool.len() + LEFT_MAX);
+}
+
+#[test]
 fn what_waits_too_long_is_given_up() {
     let mut pool = small();
     for (from, at) in [(1, 0), (2, 0), (3, 60)] {

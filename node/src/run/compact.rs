@@ -294,10 +294,6 @@ mod tests {
         }
         assert_eq!(bench.fill(&message), None);
         assert_eq!(bench.counted("Dropped"), 1);
-        // Another peer has places of its own.
-        let other = NetworkKey([8; 32]);
-        assert!(bench.filler.fill(other, compact(&message)).is_none());
-        assert_eq!(bench.filler.places[&other].available_permits(), ASKED_MAX - 1);
         asked.pop().unwrap().respond(encode(&found(&all[..1])).into());
         assert_eq!(bench.heard().await, message);
         let of_peer = Arc::clone(&bench.filler.places[&bench.peer.0.local_key()]);

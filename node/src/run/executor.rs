@@ -40,10 +40,13 @@ pub(super) enum Job {
     /// Choose transactions for a child of this block.
     Batch(BlockHash, Height),
     /// Take authentic transactions into the pool; an answer for each.
-    Insert(Vec<(Transaction, InsertAnswer)>),
+    Insert(Vec<Insertion>),
     /// The oldest transactions that have waited for so long, as many as a batch takes: for the other validators
     /// (R33), and to be gossiped again.
     Waiting(Duration, oneshot::Sender<Vec<Transaction>>),
+    /// Transactions of this node's clients that were sent so long ago, as many as these batches take: some may not
+    /// have heard of them.
+    SentBefore(Duration, usize, oneshot::Sender<Vec<Vec<Transaction>>>),
     /// The body of a block, committed or not.
     Body(BlockHash, oneshot::Sender<Option<Block>>),
     /// Stop: everything durable, then end.
@@ -59,13 +62,17 @@ impl Job {
             Self::Commit(..) => Some(Stage::Commit),
             Self::Batch(..) => Some(Stage::Batch),
             Self::Insert(_) => Some(Stage::Insert),
-            Self::Discard(_) | Self::Waiting(..) | Self::Body(..) | Self::Stop => None,
+            Self::Discard(_) | Self::Waiting(..) | Self::SentBefore(..) | Self::Body(..) | Self::Stop => None,
         }
     }
 }
 
-/// Called with what became of an insertion.
-pub(super) type InsertAnswer = Box<dyn FnOnce(Result<(), Rejection>) + Send>;
+/// An authentic transaction for the pool.
+pub(super) struct Insertion {
+    pub(super) transaction: Transaction,
+    /// Who hears what became of it, if a client brought it to this node.
+    pub(super) client: Option<oneshot::Sender<Result<(), Rejection>>>,
+}
 
 /// What others see of the executor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -181,6 +188,9 @@ impl Executor {
             Job::Waiting(age, answer) => {
                 self.expire();
                 let _ = answer.send(self.oldest(age));
+            }
+            Job::SentBefore(age, batches, answer) => {
+                let _ = answer.send(self.sent_before(age, batches));
             }
             Job::Body(hash, answer) => {
                 let _ = answer.send(self.ledger.body(hash)?);
@@ -311,13 +321,19 @@ impl Executor {
         self.answer(Input::Batch { parent, transactions });
     }
 
-    fn insert(&mut self, transactions: Vec<(Transaction, InsertAnswer)>) {
-        let count = transactions.len();
+    fn insert(&mut self, insertions: Vec<Insertion>) {
+        let count = insertions.len();
         let mut taken = 0;
-        for (transaction, answer) in transactions {
+        for Insertion { transaction, client } in insertions {
+            let id = transaction.id();
             let verdict = self.insert_one(transaction);
             taken += usize::from(verdict.is_ok());
-            answer(verdict);
+            if let Some(client) = client {
+                if verdict.is_ok() {
+                    self.pool.sent(id, now());
+                }
+                let _ = client.send(verdict);
+            }
         }
         self.metrics.incoming(Outcome::Taken, taken);
         self.metrics.incoming(Outcome::Refused, count - taken);
@@ -347,6 +363,19 @@ impl Executor {
             bytes <= BATCH_BYTES_MAX
         });
         some.cloned().collect()
+    }
+
+    fn sent_before(&mut self, age: Duration, batches: usize) -> Vec<Vec<Transaction>> {
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let mut all = Vec::new();
+        while all.len() < batches {
+            let batch = self.pool.send_again(now(), age_ms, BATCH_TRANSACTIONS_MAX, BATCH_BYTES_MAX);
+            if batch.is_empty() {
+                break;
+            }
+            all.push(batch);
+        }
+        all
     }
 
     /// Gives up what has waited too long.
@@ -389,17 +418,19 @@ mod tests {
     use super::*;
     use quorate_chain::codec::encode;
 
+    /// One that nobody listens to.
+    fn executor(ledger: Ledger) -> Executor {
+        let (committed, progress) = (watch::channel(Height::ZERO).0, watch::channel(Progress::default()).0);
+        let inserted = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX).1;
+        Executor::new(ledger, None, mpsc::unbounded_channel().0, committed, progress, inserted)
+    }
+
     /// With so long transactions fifteen fill a batch to the last byte.
     #[test]
     fn what_others_are_told_of_fits_into_a_batch() {
         let each = BATCH_BYTES_MAX / 15 - 4;
         for (longer, told) in [(0, 15), (1, 14)] {
-            let chain = Chain::open();
-            let (core, _inputs) = mpsc::unbounded_channel();
-            let ((committed, _), (progress, _)) =
-                (watch::channel(Height::ZERO), watch::channel(Progress::default()));
-            let (_inserting, inserted) = std::sync::mpsc::sync_channel(INSERTS_WAITING_MAX);
-            let mut executor = Executor::new(chain.ledger, None, core, committed, progress, inserted);
+            let mut executor = executor(Chain::open().ledger);
             let mut all = transactions(0..1, each + longer);
             all.extend(transactions(1..16, each));
             for transaction in &all {
@@ -410,5 +441,21 @@ mod tests {
             let batch = encode(&Batch::new(oldest).unwrap());
             assert!(batch.len() <= quorate_p2p::GOSSIP_BATCH_BYTES_MAX);
         }
+    }
+
+    #[test]
+    fn what_clients_brought_is_sent_again_and_what_others_sent_is_not() {
+        let mut executor = executor(Chain::open().ledger);
+        let all = transactions(0..40, BATCH_BYTES_MAX / 15 - 4);
+        let client = |at: u64| at.is_multiple_of(2).then(|| oneshot::channel().0);
+        let insertion = |(at, transaction): (u64, &Transaction)| Insertion {
+            transaction: transaction.clone(),
+            client: client(at),
+        };
+        executor.insert((0..).zip(&all).map(insertion).collect());
+        let sent = executor.sent_before(Duration::ZERO, 2);
+        let own: Vec<_> = all.into_iter().step_by(2).collect();
+        assert_eq!(sent, [own[..15].to_vec(), own[15..].iter().chain(&own[..10]).cloned().collect()]);
+        assert!(executor.sent_before(Duration::from_secs(3_600), 2).is_empty());
     }
 }

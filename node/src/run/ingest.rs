@@ -2,7 +2,7 @@
 //! first, signatures in batches, then the pool; what a client brought is passed on by gossip.
 
 use super::disk::DiskLow;
-use super::executor::{InsertAnswer, Job};
+use super::executor::{Insertion, Job};
 use super::known::Known;
 use super::metrics::{Metrics, Outcome, Stage};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
@@ -18,6 +18,7 @@ use quorate_chain::state::{StateError, StateReader};
 use quorate_p2p::{GossipVerdict, Network};
 use quorate_rpc::{Rejection, Submission};
 use std::time::Instant;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most of what waits that is looked at together.
@@ -25,13 +26,16 @@ const VERIFY_MAX: usize = 256;
 /// Transactions after which no more batches of gossip are verified with them: a signature among so many costs an
 /// eighth less than among 140.
 const TOGETHER_MAX: usize = 512;
-/// Batches that wait to be checked; more are refused at the door.
-pub(super) const WAITING_MAX: usize = 1_024;
+/// Batches of other nodes that wait to be checked; more are dropped.
+pub(super) const WAITING_MAX: usize = 512;
+/// Submissions of clients that wait to be checked; more are refused at the door.
+pub(super) const SUBMISSIONS_WAITING_MAX: usize = 1_024;
+/// One group in so many is taken from clients first. All others from other nodes: what they have taken, a client was
+/// told is taken, and a block of theirs waits for those who lack it.
+const CLIENTS_FIRST_EVERY: u32 = 8;
 
-/// Something to be taken in.
+/// Something of another node to be taken in.
 pub(super) enum Incoming {
-    /// From a client.
-    Client(Submission),
     /// From gossip; the verdict decides whether it is passed on.
     Gossip(Bytes, GossipVerdict),
     /// From a validator that waits for them (R33).
@@ -42,6 +46,7 @@ pub(super) enum Incoming {
 pub(super) struct Ingest {
     pub(super) reader: Reader,
     pub(super) network: Network,
+    pub(super) runtime: Handle,
     pub(super) executor: std::sync::mpsc::Sender<Job>,
     /// Full while the executor has enough to insert.
     pub(super) inserting: std::sync::mpsc::SyncSender<()>,
@@ -49,6 +54,24 @@ pub(super) struct Ingest {
     pub(super) disk_low: watch::Receiver<DiskLow>,
     pub(super) known: Known,
     pub(super) metrics: Metrics,
+}
+
+/// Waits for what comes next, from one queue or the other; false when both have ended.
+async fn next(
+    incoming: &mut mpsc::Receiver<Incoming>,
+    group: &mut Vec<Incoming>,
+    clients: &mut mpsc::Receiver<Submission>,
+    submitted: &mut Vec<Submission>,
+    clients_first: bool,
+) -> bool {
+    let of_clients = clients.recv_many(submitted, VERIFY_MAX);
+    let of_others = incoming.recv_many(group, VERIFY_MAX);
+    // None at all: that queue has ended.
+    if clients_first {
+        tokio::select! { biased; 1.. = of_clients => true, 1.. = of_others => true, else => false }
+    } else {
+        tokio::select! { biased; 1.. = of_others => true, 1.. = of_clients => true, else => false }
+    }
 }
 
 /// A transaction and whoever waits for its verdict.
@@ -96,19 +119,30 @@ impl Candidate {
 
 impl Ingest {
     /// Works until every sender is gone.
-    pub(super) fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
-        let mut group = Vec::with_capacity(VERIFY_MAX);
-        while incoming.blocking_recv_many(&mut group, VERIFY_MAX) > 0 {
+    pub(super) fn run(
+        mut self,
+        mut incoming: mpsc::Receiver<Incoming>,
+        mut clients: mpsc::Receiver<Submission>,
+    ) {
+        let (mut group, mut submitted) = (Vec::with_capacity(VERIFY_MAX), Vec::with_capacity(VERIFY_MAX));
+        let runtime = self.runtime.clone();
+        for round in 1u32.. {
+            let clients_first = round.is_multiple_of(CLIENTS_FIRST_EVERY);
+            let next = next(&mut incoming, &mut group, &mut clients, &mut submitted, clients_first);
+            if !runtime.block_on(next) {
+                return;
+            }
             let mut together = Together::default();
+            for Submission { transaction, answer } in submitted.drain(..) {
+                if self.disk_low.borrow().is_some() {
+                    let _ = answer.send(Err(Rejection::DiskLow));
+                } else {
+                    let client = Some(answer);
+                    together.candidates.push(Candidate { transaction, client, batch: None });
+                }
+            }
             for one in group.drain(..) {
                 match one {
-                    Incoming::Client(submission) if self.disk_low.borrow().is_some() => {
-                        let _ = submission.answer.send(Err(Rejection::DiskLow));
-                    }
-                    Incoming::Client(Submission { transaction, answer }) => {
-                        let client = Some(answer);
-                        together.candidates.push(Candidate { transaction, client, batch: None });
-                    }
                     Incoming::Relayed(transactions) => together.add(transactions, None),
                     Incoming::Gossip(batch, verdict) => together.gossip(&batch, verdict),
                 }
@@ -145,7 +179,7 @@ impl Ingest {
         let authentic = self.verify(&checked);
         let forged = authentic.iter().filter(|authentic| !**authentic).count();
         self.metrics.incoming(Outcome::Forged, forged);
-        let mut insert: Vec<(Transaction, InsertAnswer)> = Vec::new();
+        let mut insert: Vec<Insertion> = Vec::new();
         let mut publish = Vec::new();
         for (candidate, authentic) in checked.into_iter().zip(authentic) {
             if !authentic {
@@ -159,12 +193,7 @@ impl Ingest {
             if client.is_some() {
                 publish.push(transaction.clone());
             }
-            let answer: InsertAnswer = Box::new(move |verdict| {
-                if let Some(client) = client {
-                    let _ = client.send(verdict);
-                }
-            });
-            insert.push((transaction, answer));
+            insert.push(Insertion { transaction, client });
         }
         if !insert.is_empty() && self.inserting.send(()).is_ok() {
             let _ = self.executor.send(Job::Insert(insert));
@@ -270,32 +299,46 @@ mod tests {
             let (low, disk_low) = watch::channel(None);
             let (inserting, known) = (places.clone(), Known::default());
             let metrics = Metrics::new();
-            let ingest = Ingest { reader, network, executor, inserting, disk_low, known, metrics };
+            let ingest = Ingest {
+                reader,
+                runtime: Handle::current(),
+                network,
+                executor,
+                inserting,
+                disk_low,
+                known,
+                metrics,
+            };
             Self { ingest, jobs, places, taken, low, wire, _chain: chain }
         }
     }
 
-    fn submitted(nonce: u64) -> Incoming {
-        let answer = oneshot::channel().0;
-        Incoming::Client(Submission { transaction: transaction(nonce, 1), answer })
+    fn submitted(nonce: u64) -> Submission {
+        Submission { transaction: transaction(nonce, 1), answer: oneshot::channel().0 }
+    }
+
+    /// The queue of one kind with nobody at the other.
+    fn clients() -> (mpsc::Sender<Submission>, mpsc::Receiver<Submission>, mpsc::Receiver<Incoming>) {
+        let (clients, queue) = mpsc::channel(SUBMISSIONS_WAITING_MAX);
+        (clients, queue, mpsc::channel(1).1)
     }
 
     /// The nonces of the next insertion.
     fn inserted(jobs: &Receiver<Job>) -> Vec<u64> {
         let Ok(Job::Insert(all)) = jobs.recv_timeout(PATIENCE) else { panic!("no insertion") };
-        all.iter().map(|(transaction, _)| transaction.body().nonce.0).collect()
+        all.iter().map(|one| one.transaction.body().nonce.0).collect()
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn so_many_are_checked_together_and_the_next_with_the_next() {
         let bench = Bench::start().await;
-        let (incoming, queue) = mpsc::channel(WAITING_MAX);
+        let (clients, queue, others) = clients();
         let all = VERIFY_MAX as u64 + 1;
         for nonce in 0..all {
-            assert!(incoming.try_send(submitted(nonce)).is_ok());
+            assert!(clients.try_send(submitted(nonce)).is_ok());
         }
-        drop(incoming);
-        std::thread::spawn(move || bench.ingest.run(queue)).join().unwrap();
+        drop(clients);
+        std::thread::spawn(move || bench.ingest.run(others, queue)).join().unwrap();
         assert_eq!(inserted(&bench.jobs), (0..all - 1).collect::<Vec<_>>());
         assert_eq!(inserted(&bench.jobs), [all - 1]);
         assert!(bench.jobs.try_recv().is_err());
@@ -312,7 +355,8 @@ mod tests {
             assert!(incoming.try_send(Incoming::Relayed(transactions)).is_ok());
         }
         drop(incoming);
-        std::thread::spawn(move || bench.ingest.run(queue)).join().unwrap();
+        let (_, clients, _) = clients();
+        std::thread::spawn(move || bench.ingest.run(queue, clients)).join().unwrap();
         assert_eq!(inserted(&bench.jobs), (0..TOGETHER_MAX as u64).collect::<Vec<_>>());
         assert_eq!(inserted(&bench.jobs).len() as u64, half);
     }
@@ -322,18 +366,27 @@ mod tests {
         let bench = Bench::start().await;
         for low in [true, false] {
             bench.low.send_replace(low.then(|| "full".to_owned()));
-            let (incoming, queue) = mpsc::channel(WAITING_MAX);
+            let (clients, queue, others) = clients();
             let (answer, mut verdict) = oneshot::channel();
             let submission = Submission { transaction: transaction(0, 1), answer };
-            assert!(incoming.try_send(Incoming::Client(submission)).is_ok());
-            drop(incoming);
+            assert!(clients.try_send(submission).is_ok());
+            drop(clients);
             let Ingest { reader, network, executor, inserting, disk_low, .. } = &bench.ingest;
             let (reader, network, executor) = (reader.clone(), network.clone(), executor.clone());
             let (inserting, disk_low) = (inserting.clone(), disk_low.clone());
             let known = Known::default();
             let metrics = Metrics::new();
-            let ingest = Ingest { reader, network, executor, inserting, disk_low, known, metrics };
-            std::thread::spawn(move || ingest.run(queue)).join().unwrap();
+            let ingest = Ingest {
+                reader,
+                runtime: Handle::current(),
+                network,
+                executor,
+                inserting,
+                disk_low,
+                known,
+                metrics,
+            };
+            std::thread::spawn(move || ingest.run(others, queue)).join().unwrap();
             assert_eq!(verdict.try_recv().ok(), low.then_some(Err(Rejection::DiskLow)));
         }
         assert_eq!(inserted(&bench.jobs), [0]);
@@ -343,20 +396,61 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn so_many_insertions_wait_and_then_the_checks_do() {
         let Bench { ingest, jobs, places, taken, low: _low, wire: _wire, _chain } = Bench::start().await;
-        let (incoming, queue) = mpsc::channel(WAITING_MAX);
-        let checking = std::thread::spawn(move || ingest.run(queue));
+        let (clients, queue, others) = clients();
+        let checking = std::thread::spawn(move || ingest.run(others, queue));
         for nonce in 0..INSERTS_WAITING_MAX as u64 {
-            assert!(incoming.try_send(submitted(nonce)).is_ok());
+            assert!(clients.try_send(submitted(nonce)).is_ok());
             assert_eq!(inserted(&jobs), [nonce]);
         }
         assert_eq!(places.try_send(()), Err(TrySendError::Full(())));
         let next = INSERTS_WAITING_MAX as u64;
-        assert!(incoming.try_send(submitted(next)).is_ok());
-        until("it has been taken to be checked", || incoming.capacity() == WAITING_MAX).await;
+        assert!(clients.try_send(submitted(next)).is_ok());
+        until("it has been taken to be checked", || clients.capacity() == SUBMISSIONS_WAITING_MAX).await;
         assert!(jobs.try_recv().is_err(), "it waits");
-        taken.recv().unwrap();
-        assert_eq!(inserted(&jobs), [next]);
-        drop(incoming);
+        let all = SUBMISSIONS_WAITING_MAX as u64;
+        for nonce in 1..=all {
+            assert!(clients.try_send(submitted(next + nonce)).is_ok());
+        }
+        let refused = clients.try_send(submitted(0));
+        assert!(matches!(refused, Err(mpsc::error::TrySendError::Full(_))));
+        drop(clients);
+        let mut order = Vec::new();
+        while order.len() <= all as usize {
+            taken.recv().unwrap();
+            order.extend(inserted(&jobs));
+        }
+        assert_eq!(order, (next..=next + all).collect::<Vec<_>>());
+        checking.join().unwrap();
+    }
+
+    /// What others have taken goes before what clients bring, but for one group in so many.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn other_nodes_go_first_and_clients_have_their_turn() {
+        let bench = Bench::start().await;
+        let ((clients, queue, _), (incoming, others)) = (clients(), mpsc::channel(WAITING_MAX));
+        let (count, each) = (CLIENTS_FIRST_EVERY as usize, VERIFY_MAX);
+        assert!(clients.try_send(submitted(1_000_000)).is_ok());
+        assert!(count * each > WAITING_MAX, "more than wait: they come meanwhile");
+        let relayed = std::thread::spawn(move || {
+            for nonce in 0..(count * each) as u64 {
+                assert!(incoming.blocking_send(Incoming::Relayed(vec![transaction(nonce, 1)])).is_ok());
+            }
+        });
+        let waiting = others;
+        until("others wait", || waiting.len() == WAITING_MAX).await;
+        let checking = std::thread::spawn(move || bench.ingest.run(waiting, queue));
+        let mut order = Vec::new();
+        while !order.contains(&1_000_000) {
+            order.extend(inserted(&bench.jobs));
+            let _ = bench.taken.try_recv();
+        }
+        assert!(order.len() > each, "others went first");
+        drop(clients);
+        while order.len() <= count * each {
+            order.extend(inserted(&bench.jobs));
+            let _ = bench.taken.try_recv();
+        }
+        relayed.join().unwrap();
         checking.join().unwrap();
     }
 

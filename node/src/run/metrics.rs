@@ -84,6 +84,8 @@ pub(super) struct Metrics {
     incoming: Family<Incoming, Counter>,
     /// Signatures that were verified.
     pub(super) verified: Counter,
+    /// Batches of gossip that were dropped, as enough waited to be checked.
+    pub(super) unseen: Counter,
     /// Transactions whose signatures were known to hold.
     pub(super) known: Counter,
     proposals: Family<Proposals, Counter>,
@@ -118,6 +120,7 @@ impl Metrics {
             incoming: Family::default(),
             verified: Counter::default(),
             known: Counter::default(),
+            unseen: Counter::default(),
             proposals: Family::default(),
             missing: Counter::default(),
             verify_batch: counts(),
@@ -136,6 +139,8 @@ impl Metrics {
         registry.register("signatures_verified", "Transaction signatures verified.", all.verified.clone());
         let known = "Transactions that came again, whose signatures were known to hold.";
         registry.register("signatures_known", known, all.known.clone());
+        let unseen = "Batches of gossip that were dropped unseen, as enough waited to be checked.";
+        registry.register("gossip_batches_unseen", unseen, all.unseen.clone());
         let compact = "Proposals that name their transactions, by what became of them.";
         registry.register("compact_proposals", compact, all.proposals.clone());
         let missing = "Transactions that such proposals named and this node did not know.";

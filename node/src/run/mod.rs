@@ -83,9 +83,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use verifier::{Heard, Verifier};
 use votes::VoteJournal;
 
-/// Submissions of clients that wait to be checked.
-const SUBMISSIONS_WAITING_MAX: usize = 1_024;
-
 /// Stops the node for a reason. The first reason counts.
 #[derive(Clone, Debug)]
 struct Fatal(mpsc::Sender<String>);
@@ -181,15 +178,18 @@ impl Node {
             start_executor(executor.sharing(known.clone(), metrics.clone()), fatal.clone())?;
         let records = start_votes(votes, answer.clone(), fatal, metrics.clone())?;
         let disk_low = watch_disk(FolderDisk(config.home.join("data")), config.disk_reserve_bytes);
-        let incoming = start_ingest(Ingest {
+        let (submit, submitted) = mpsc::channel(ingest::SUBMISSIONS_WAITING_MAX);
+        let ingest = Ingest {
             reader: reader.clone(),
+            runtime: Handle::current(),
             network: network.clone(),
             executor: jobs.clone(),
             inserting,
             disk_low: disk_low.clone(),
             known: known.clone(),
             metrics: metrics.clone(),
-        })?;
+        };
+        let incoming = start_ingest(ingest, submitted)?;
         let server = Server::new(reader.clone(), jobs.clone(), known.clone());
         let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
         let verifier = Verifier {
@@ -243,7 +243,7 @@ impl Node {
             reader,
             committed,
             status,
-            submit: submissions(incoming),
+            submit,
             executor: jobs,
             stop_core,
             core: tokio::spawn(core.run(first, answers, message_queue, core_stopped)),
@@ -323,10 +323,13 @@ fn start_sync(sync: Sync) -> mpsc::Sender<SyncJob> {
 }
 
 /// Starts what checks transactions and gossips again those that wait; gives where they come in.
-fn start_ingest(ingest: Ingest) -> Result<mpsc::Sender<Incoming>, NodeError> {
+fn start_ingest(
+    ingest: Ingest,
+    submitted: mpsc::Receiver<Submission>,
+) -> Result<mpsc::Sender<Incoming>, NodeError> {
     let (incoming, queue) = mpsc::channel(ingest::WAITING_MAX);
     tokio::spawn(regossip::run(ingest.executor.clone(), ingest.network.clone()));
-    spawn_thread("ingest", move || ingest.run(queue))?;
+    spawn_thread("ingest", move || ingest.run(queue, submitted))?;
     Ok(incoming)
 }
 
@@ -337,7 +340,14 @@ fn start_verifier(
     server: Server,
 ) -> Result<(), NodeError> {
     let (frames, frame_queue) = mpsc::channel(verifier::FRAMES_WAITING_MAX);
-    tokio::spawn(dispatch(events, frames, verifier.core.clone(), verifier.ingest.clone(), server));
+    tokio::spawn(dispatch(
+        events,
+        frames,
+        verifier.core.clone(),
+        verifier.ingest.clone(),
+        server,
+        verifier.metrics.clone(),
+    ));
     spawn_thread("verifier", move || verifier.run(frame_queue))?;
     Ok(())
 }
@@ -349,6 +359,7 @@ async fn dispatch(
     core: mpsc::Sender<Heard>,
     ingest: mpsc::Sender<Incoming>,
     server: Server,
+    metrics: Metrics,
 ) {
     while let Some(event) = events.recv().await {
         match event {
@@ -368,22 +379,11 @@ async fn dispatch(
             }
             // A full queue drops the batch unseen: it is not passed on, and comes again by other ways.
             Event::Gossip { batch, verdict, .. } => {
-                drop(ingest.try_send(Incoming::Gossip(batch, verdict)));
+                if ingest.try_send(Incoming::Gossip(batch, verdict)).is_err() {
+                    metrics.unseen.inc();
+                }
             }
             Event::Request { from, request, responder } => server.answer(from, &request, responder),
         }
     }
-}
-
-/// The queue that rpc submits to.
-fn submissions(ingest: mpsc::Sender<Incoming>) -> mpsc::Sender<Submission> {
-    let (submit, mut queue) = mpsc::channel(SUBMISSIONS_WAITING_MAX);
-    tokio::spawn(async move {
-        while let Some(submission) = queue.recv().await {
-            if ingest.send(Incoming::Client(submission)).await.is_err() {
-                return;
-            }
-        }
-    });
-    submit
 }

@@ -8,48 +8,26 @@ use super::ingest::{Incoming, WAITING_MAX};
 use super::known::Known;
 use super::metrics::Metrics;
 use super::serve::Server;
+use super::start_verifier;
 use super::verifier::{FRAMES_WAITING_MAX, Heard, MESSAGES_WAITING_MAX, Verifier};
 use super::wire::{Batch, Frame};
-use super::{SUBMISSIONS_WAITING_MAX, start_verifier, submissions};
 use quorate_chain::codec::encode;
 use quorate_chain::validator::fixture::consensus_key;
 use quorate_chain::{Epoch, Height, Nonce, Transaction, ValidatorIndex, View};
 use quorate_consensus::Unsigned;
 use quorate_consensus::message::Status;
 use quorate_p2p::{Event, NetworkKey};
-use quorate_rpc::Submission;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 const PEER: NetworkKey = NetworkKey([9; 32]);
 
-fn submission(nonce: u64) -> Submission {
-    Submission { transaction: transaction(nonce, 1), answer: oneshot::channel().0 }
-}
-
 fn nonces(transactions: &[Transaction]) -> Vec<Nonce> {
     transactions.iter().map(|transaction| transaction.body().nonce).collect()
-}
-
-/// On one thread nothing is taken from the queue until the test waits.
-#[tokio::test]
-async fn so_many_submissions_wait_and_the_next_is_refused() {
-    let (ingest, mut taken) = mpsc::channel(1);
-    let submit = submissions(ingest);
-    let count = SUBMISSIONS_WAITING_MAX as u64;
-    for nonce in 0..count {
-        assert!(submit.try_send(submission(nonce)).is_ok());
-    }
-    assert!(matches!(submit.try_send(submission(count)), Err(TrySendError::Full(_))));
-    for nonce in 0..count {
-        let Ok(Some(Incoming::Client(next))) = timeout(PATIENCE, taken.recv()).await else { panic!() };
-        assert_eq!(next.transaction.body().nonce, Nonce(nonce));
-    }
-    assert!(submit.try_send(submission(count)).is_ok());
 }
 
 fn from_peer(frame: &Frame) -> Event {
@@ -70,6 +48,7 @@ struct Between {
     messages: mpsc::Receiver<Heard>,
     ingest: mpsc::Receiver<Incoming>,
     known: Known,
+    metrics: Metrics,
     _wire: Wire,
     _chain: Chain,
 }
@@ -91,9 +70,10 @@ impl Between {
             metrics: Metrics::new(),
             places: HashMap::new(),
         };
-        let verifier = Verifier { context, core, ingest: to_ingest, filler, metrics: Metrics::new() };
+        let metrics = Metrics::new();
+        let verifier = Verifier { context, core, ingest: to_ingest, filler, metrics: metrics.clone() };
         start_verifier(verifier, incoming, server).unwrap();
-        Self { events, messages, ingest, known, _wire: wire, _chain: chain }
+        Self { events, messages, ingest, known, metrics, _wire: wire, _chain: chain }
     }
 
     async fn send(&self, event: Event) {
@@ -158,6 +138,7 @@ async fn so_many_batches_wait_to_be_checked_and_the_next_is_dropped() {
         Ok(Incoming::Relayed(batch)) => nonces(&batch),
         _ => panic!("something else"),
     };
+    assert_eq!(between.metrics.unseen.get(), 1);
     for nonce in 0..WAITING_MAX as u64 {
         assert_eq!(taken(between.ingest.try_recv()), [Nonce(nonce)]);
     }

@@ -94,7 +94,9 @@ impl Verifier {
                 }
                 // A full queue drops them: whoever waits for them sends them again.
                 Ok(Frame::Transactions(batch)) => {
-                    drop(self.ingest.try_send(Incoming::Relayed(batch.into_inner())));
+                    if self.ingest.try_send(Incoming::Relayed(batch.into_inner())).is_err() {
+                        self.metrics.unseen.inc();
+                    }
                 }
                 Err(error) => tracing::warn!(peer = %from, %error, "refused a frame"),
             }
