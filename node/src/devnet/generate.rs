@@ -18,6 +18,9 @@ const ROLES: [Roles; 2] = [Roles::ALL, Roles::MEMBER];
 /// What each of them starts with, in units of the native asset.
 pub(super) const BALANCE: Amount = Amount(1_000_000);
 
+/// Of each validator's ledger, a quarter of a node's default: they share a machine.
+const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+
 /// Makes everything that a start needs; the marker comes last.
 pub(super) fn generate(folder: &Folder, plan: Plan) -> Result<(), NodeError> {
     let dir = folder.absolute();
@@ -25,7 +28,11 @@ pub(super) fn generate(folder: &Folder, plan: Plan) -> Result<(), NodeError> {
     for index in plan.indices() {
         let (name, home) = (Plan::name(index), dir.join(Plan::name(index)));
         cards.push(member::create(&home, &name, &plan.p2p(index).to_string(), None)?);
-        let config = format!("rpc_listen = \"{}\"\np2p_listen = \"{}\"\n", plan.rpc(index), plan.p2p(index));
+        let config = format!(
+            "rpc_listen = \"{}\"\np2p_listen = \"{}\"\ncache_bytes = {CACHE_BYTES}\n",
+            plan.rpc(index),
+            plan.p2p(index)
+        );
         let path = home.join("config.toml");
         std::fs::write(&path, config).map_err(NodeError::file("write", &path))?;
     }
@@ -76,6 +83,7 @@ mod tests {
             let home = dir.path().join(Plan::name(index));
             let config = NodeConfig::load(&home, &ConfigFile::load(&home).unwrap()).unwrap();
             assert_eq!((config.rpc_listen, config.p2p_listen), (plan.rpc(index), plan.p2p(index)));
+            assert_eq!(config.ledger.cache_bytes, CACHE_BYTES);
             assert_eq!((config.name, config.peers.len()), (Plan::name(index), 3));
             let key = config.consensus_key.unwrap().public();
             assert_eq!(config.genesis.validator_set().index_of(key).map(|i| i.0), Some(index));

@@ -44,16 +44,21 @@ pub(super) fn first(message: Message, known: &Known) -> Frame {
 
 /// Makes proposals whole.
 pub(super) struct Filler {
-    pub(super) runtime: Handle,
-    pub(super) known: Known,
-    pub(super) network: Network,
-    pub(super) core: mpsc::Sender<Heard>,
-    pub(super) metrics: Metrics,
+    runtime: Handle,
+    known: Known,
+    network: Network,
+    core: mpsc::Sender<Heard>,
+    metrics: Metrics,
     /// Of each peer; only peers on the allow-list get through, so these are few.
-    pub(super) places: HashMap<NetworkKey, Arc<Semaphore>>,
+    places: HashMap<NetworkKey, Arc<Semaphore>>,
 }
 
 impl Filler {
+    /// On the async runtime that asks others.
+    pub(super) fn new(known: Known, network: Network, core: mpsc::Sender<Heard>, metrics: Metrics) -> Self {
+        Self { runtime: Handle::current(), known, network, core, metrics, places: HashMap::new() }
+    }
+
     /// The proposal, if all of its transactions are known; else the core hears of it when others have sent the rest.
     pub(super) fn fill(
         &mut self,
@@ -175,9 +180,7 @@ mod tests {
         async fn start(known: &[Transaction]) -> Self {
             let [own, peer] = pair().await;
             let (core, heard) = mpsc::channel(100);
-            let (runtime, network, metrics) = (Handle::current(), own.0.clone(), Metrics::new());
-            let filler =
-                Filler { runtime, known: Known::default(), network, core, metrics, places: HashMap::new() };
+            let filler = Filler::new(Known::default(), own.0.clone(), core, Metrics::new());
             filler.known.add(known);
             Self { filler, heard, peer, _own: own }
         }

@@ -67,13 +67,14 @@ use metrics::Metrics;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::ledger::Reader;
 use quorate_chain::{Height, PublicKey};
+use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, PersistId, Record};
 use quorate_p2p::{Event, Network, NetworkKey, PeerAddress};
 use quorate_rpc::{MoreMetrics, NodeStatus, NodeView, Server as RpcServer, ServerConfig, Submission};
 use serve::Server;
 use start::Stored;
 use status::StatusTask;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -164,8 +165,7 @@ impl Node {
         let (clock, known, metrics) = (Clock::start(), Known::default(), Metrics::new());
         let (replica, first, context) = start::replica(config, &stored, clock)?;
         let Stored { opened, votes } = stored;
-        let reader = opened.reader.clone();
-        let chain = context.chain;
+        let (reader, chain) = (opened.reader.clone(), context.chain);
         let validators = core::network_keys(&context.set);
         let (context_tx, context) = watch::channel(Arc::new(context));
         let (answer, answers) = mpsc::unbounded_channel();
@@ -178,7 +178,6 @@ impl Node {
             start_executor(executor.sharing(known.clone(), metrics.clone()), fatal.clone())?;
         let records = start_votes(votes, answer.clone(), fatal, metrics.clone())?;
         let disk_low = watch_disk(FolderDisk(config.home.join("data")), config.disk_reserve_bytes);
-        let (submit, submitted) = mpsc::channel(ingest::SUBMISSIONS_WAITING_MAX);
         let ingest = Ingest {
             reader: reader.clone(),
             runtime: Handle::current(),
@@ -189,24 +188,7 @@ impl Node {
             known: known.clone(),
             metrics: metrics.clone(),
         };
-        let incoming = start_ingest(ingest, submitted)?;
-        let server = Server::new(reader.clone(), jobs.clone(), known.clone());
-        let (messages, message_queue) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
-        let verifier = Verifier {
-            context: context.clone(),
-            core: messages.clone(),
-            ingest: incoming.clone(),
-            filler: Filler {
-                runtime: Handle::current(),
-                known: known.clone(),
-                network: network.clone(),
-                core: messages,
-                metrics: metrics.clone(),
-                places: HashMap::new(),
-            },
-            metrics: metrics.clone(),
-        };
-        start_verifier(verifier, events, server)?;
+        let (submit, message_queue) = start_intake(ingest, context.clone(), events)?;
         let (catching_up_tx, catching_up) = watch::channel(false);
         let sync_jobs = start_sync(Sync {
             context,
@@ -320,6 +302,24 @@ fn start_sync(sync: Sync) -> mpsc::Sender<SyncJob> {
     let (jobs, queue) = mpsc::channel(sync::JOBS_WAITING_MAX);
     tokio::spawn(sync.run(queue));
     jobs
+}
+
+/// Starts everything that takes in what comes from clients and from the network; gives where clients submit, and what
+/// the core is to hear.
+fn start_intake(
+    ingest: Ingest,
+    context: watch::Receiver<Arc<EpochContext>>,
+    events: mpsc::Receiver<Event>,
+) -> Result<(mpsc::Sender<Submission>, mpsc::Receiver<Heard>), NodeError> {
+    let (submit, submitted) = mpsc::channel(ingest::SUBMISSIONS_WAITING_MAX);
+    let (core, messages) = mpsc::channel(verifier::MESSAGES_WAITING_MAX);
+    let Ingest { reader, network, executor, known, metrics, .. } = &ingest;
+    let server = Server::new(reader.clone(), executor.clone(), known.clone());
+    let filler = Filler::new(known.clone(), network.clone(), core.clone(), metrics.clone());
+    let metrics = metrics.clone();
+    let ingest = start_ingest(ingest, submitted)?;
+    start_verifier(Verifier { context, core, ingest, filler, metrics }, events, server)?;
+    Ok((submit, messages))
 }
 
 /// Starts what checks transactions and gossips again those that wait; gives where they come in.

@@ -17,9 +17,7 @@ use quorate_chain::{Epoch, Height, Nonce, Transaction, ValidatorIndex, View};
 use quorate_consensus::Unsigned;
 use quorate_consensus::message::Status;
 use quorate_p2p::{Event, NetworkKey};
-use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -62,14 +60,7 @@ impl Between {
         let context = watch::channel(Arc::new(context())).1;
         let (core, messages) = mpsc::channel(MESSAGES_WAITING_MAX);
         let (known, wire) = (Known::default(), lone().await);
-        let filler = Filler {
-            runtime: Handle::current(),
-            known: known.clone(),
-            network: wire.0.clone(),
-            core: core.clone(),
-            metrics: Metrics::new(),
-            places: HashMap::new(),
-        };
+        let filler = Filler::new(known.clone(), wire.0.clone(), core.clone(), Metrics::new());
         let metrics = Metrics::new();
         let verifier = Verifier { context, core, ingest: to_ingest, filler, metrics: metrics.clone() };
         start_verifier(verifier, incoming, server).unwrap();

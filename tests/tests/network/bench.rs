@@ -39,7 +39,7 @@ fn a_load_is_accounted_for_and_proposals_name_its_transactions() {
     devnet.chain().check_all_blocks();
     devnet.stop();
     assert!(
-        fail(&[&load[..], &["--duration", "1"]].concat()).contains("not running"),
+        fail(&[&load[..], &["--duration", "1"]].concat()).contains("no node answers"),
         "a network that has stopped"
     );
 }
