@@ -20,7 +20,8 @@ impl World {
     /// takes twice as long as the one before (R31). Unfit are the faulty ones, and where a clock is wrong perhaps
     /// all but one: with f silent everyone is needed, so nobody's time may be ahead of the slowest clock (R6).
     /// Where a clock is wrong and others lie, more than f fail a primary, and a liar whose vote is needed may give
-    /// it to each block just before the time is up.
+    /// it to each block just before the time is up. A primary that is just quick enough keeps its view: that it is slow
+    /// is no reason to suspect it before ten seconds (R41).
     fn liveness_bound_ms(&self) -> u64 {
         let faulty = |n: &&SimNode| self.silent.contains(&n.index) || n.standing != Standing::Honest;
         let unfit = if self.skewed { self.nodes.len() - 1 } else { self.nodes.iter().filter(faulty).count() };
@@ -29,7 +30,8 @@ impl World {
         let doubled = |i: usize| self.timeout_ms << i.saturating_sub(f).min(32);
         let lost = (0..=unfit).map(|i| doubled(i).min(TIMEOUT_MAX_MS));
         let epochs = 1 + self.roster.last().0;
-        let blocks = if self.skewed && !self.coalition.is_empty() { transactions().len() as u64 } else { 0 };
+        let slow = self.slow_primary || self.skewed && !self.coalition.is_empty();
+        let blocks = if slow { transactions().len() as u64 } else { 0 };
         epochs * LIVENESS_TIMEOUTS * self.base_ms + lost.sum::<u64>() + blocks * self.timeout_ms
     }
 

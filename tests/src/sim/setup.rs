@@ -54,6 +54,7 @@ impl World {
             settings,
             random,
             coalition,
+            slow_primary: plan.byzantine.iter().any(|(_, kind)| *kind == Kind::SlowPrimary),
             library: Library::default(),
             twins,
             whole_twins: plan.whole_twins,

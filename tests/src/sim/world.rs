@@ -85,6 +85,8 @@ pub(super) struct World {
     pub(super) silent: Vec<usize>,
     /// The Byzantine nodes, and what they know.
     pub(super) coalition: Vec<usize>,
+    /// Whether one of them proposes each block just before the others' time is up.
+    pub(super) slow_primary: bool,
     pub(super) library: Library,
     /// Nodes that run with one key.
     pub(super) twins: Vec<(usize, usize)>,
