@@ -190,17 +190,22 @@ impl Mempool {
         self.forget(used.unwrap_or_default());
         self.ids.insert(id, (account, nonce));
         self.bytes += bytes;
-        self.arrived(now, id);
+        Self::note(&mut self.arrivals, &self.ids, (now, id));
         if valid_until != Height::ZERO {
             self.expiries.entry(valid_until).or_default().push(id);
         }
         Ok(())
     }
 
-    fn arrived(&mut self, now: TimestampMs, id: TransactionId) {
-        self.arrivals.push_back((now, id));
-        if self.arrivals.len() > 2 * self.ids.len() + LEFT_MAX {
-            self.arrivals.retain(|(_, id)| self.ids.contains_key(id));
+    /// Adds to one of the lists by time, which keeps some that have left, but not many.
+    fn note(
+        list: &mut VecDeque<(TimestampMs, TransactionId)>,
+        ids: &HashMap<TransactionId, (AccountId, Nonce)>,
+        entry: (TimestampMs, TransactionId),
+    ) {
+        list.push_back(entry);
+        if list.len() > 2 * ids.len() + LEFT_MAX {
+            list.retain(|(_, id)| ids.contains_key(id));
         }
     }
 
@@ -294,10 +299,7 @@ impl Mempool {
 
     /// A waiting transaction was passed on to others.
     pub fn sent(&mut self, id: TransactionId, now: TimestampMs) {
-        self.sent.push_back((now, id));
-        if self.sent.len() > 2 * self.ids.len() + LEFT_MAX {
-            self.sent.retain(|(_, id)| self.ids.contains_key(id));
-        }
+        Self::note(&mut self.sent, &self.ids, (now, id));
     }
 
     /// What still waits of those that were passed on so long ago and not since, the one of longest ago first, up to

@@ -75,9 +75,17 @@ impl Verified<CompactProposal> {
     /// The proposal with these transactions; `None` if they are not those that the header binds.
     #[must_use]
     pub fn whole(&self, transactions: Vec<Transaction>) -> Option<Verified<Message>> {
+        let header = self.get().header.clone();
+        self.of_block(SealedBlock::new(Block { header, transactions: List::new(transactions).ok()? })?)
+    }
+
+    /// The proposal of this block; `None` if it is another block's.
+    #[must_use]
+    pub fn of_block(&self, block: SealedBlock) -> Option<Verified<Message>> {
         let CompactProposal { epoch, view, header, signature, .. } = self.get();
-        let block = Block { header: header.clone(), transactions: List::new(transactions).ok()? };
-        let block = SealedBlock::new(block)?;
+        if block.header() != header {
+            return None;
+        }
         let proposal = Proposal { epoch: *epoch, view: *view, block, signature: *signature };
         // Its signature is over the header, and has been checked.
         Some(Verified::vouched(Message::Proposal(Arc::new(proposal))))

@@ -11,10 +11,11 @@
 
 use super::known::Known;
 use super::metrics::{Arrived, Metrics};
+use super::sync;
 use super::verifier::Heard;
-use super::wire::{Body, Found, Frame, Places, Request};
-use quorate_chain::Transaction;
+use super::wire::{Found, Frame, Places, Request};
 use quorate_chain::codec::{decode, encode};
+use quorate_chain::{BlockHash, Transaction};
 use quorate_consensus::message::CompactProposal;
 use quorate_consensus::{Message, Verified};
 use quorate_p2p::{Network, NetworkKey};
@@ -104,9 +105,9 @@ async fn fetch(
     let block = proposal.get().header.hash();
     let missing = (0..).zip(&found).filter(|(_, transaction)| transaction.is_none()).map(|(place, _)| place);
     if let Ok(places) = Places::new(missing.collect())
-        && let Some(Some(rest)) = ask::<Found>(network, from, &Request::Transactions(block, places)).await
+        && let Some(rest) = ask(network, from, block, places).await
     {
-        let mut rest = rest.into_inner().into_iter();
+        let mut rest = rest.into_iter();
         let transactions: Option<_> = found.into_iter().map(|one| one.or_else(|| rest.next())).collect();
         if let Some(transactions) = transactions
             && let Some(message) = bound(proposal, transactions).await
@@ -115,15 +116,7 @@ async fn fetch(
         }
     }
     // It was long ago for the sender, or what is known here is another transaction with that short id.
-    let others = network.connected().into_iter().filter(|peer| *peer != from);
-    for peer in std::iter::once(from).chain(others) {
-        if let Some(Some(block)) = ask::<Body>(network, peer, &Request::Body(block)).await
-            && let Some(message) = bound(proposal, block.transactions.into_inner()).await
-        {
-            return Some(message);
-        }
-    }
-    None
+    proposal.of_block(sync::body(network, Some(from), block).await?)
 }
 
 /// Hashes the transactions, off the async threads.
@@ -135,18 +128,21 @@ async fn bound(
     tokio::task::spawn_blocking(move || proposal.whole(transactions)).await.ok()?
 }
 
-/// A peer's answer; `None` when there is none that can be read.
-async fn ask<T: borsh::BorshDeserialize + Send + 'static>(
+/// The sender's transactions at these places; `None` when there is no answer that can be read.
+async fn ask(
     network: &Network,
-    peer: NetworkKey,
-    request: &Request,
-) -> Option<T> {
-    let answer = network.request(peer, encode(request).into()).await.inspect_err(|error| {
-        tracing::debug!(%peer, %error, "a peer did not answer what a proposal lacks");
+    from: NetworkKey,
+    block: BlockHash,
+    places: Places,
+) -> Option<Vec<Transaction>> {
+    let request = encode(&Request::Transactions(block, places)).into();
+    let answer = network.request(from, request).await.inspect_err(|error| {
+        tracing::debug!(peer = %from, %error, "a peer did not answer what a proposal lacks");
     });
     let answer = answer.ok()?;
-    let read = tokio::task::spawn_blocking(move || decode::<T>(&answer)).await.ok()?;
-    read.inspect_err(|error| tracing::warn!(%peer, %error, "refused an answer")).ok()
+    let read = tokio::task::spawn_blocking(move || decode::<Found>(&answer)).await.ok()?;
+    let found = read.inspect_err(|error| tracing::warn!(peer = %from, %error, "refused an answer")).ok()?;
+    Some(found?.into_inner())
 }
 
 #[cfg(test)]
@@ -155,7 +151,7 @@ mod tests {
     use super::*;
     use quorate_chain::block::BLOCK_TRANSACTIONS_MAX;
     use quorate_chain::codec::List;
-    use quorate_chain::{BlockHash, Signature, TimestampMs, View};
+    use quorate_chain::{Signature, TimestampMs, View};
     use tokio::time::timeout;
 
     fn compact(message: &Message) -> Verified<CompactProposal> {

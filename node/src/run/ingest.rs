@@ -43,6 +43,7 @@ pub(super) enum Incoming {
 }
 
 /// The checks, on a thread of their own.
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Ingest {
     pub(super) reader: Reader,
     pub(super) network: Network,

@@ -96,21 +96,7 @@ async fn clients_are_refused_while_the_disk_is_nearly_full() {
         let submission = Submission { transaction: transaction(0, 1), answer };
         assert!(clients.try_send(submission).is_ok());
         drop(clients);
-        let Ingest { reader, network, executor, inserting, disk_low, .. } = &bench.ingest;
-        let (reader, network, executor) = (reader.clone(), network.clone(), executor.clone());
-        let (inserting, disk_low) = (inserting.clone(), disk_low.clone());
-        let known = Known::default();
-        let metrics = Metrics::new();
-        let ingest = Ingest {
-            reader,
-            runtime: Handle::current(),
-            network,
-            executor,
-            inserting,
-            disk_low,
-            known,
-            metrics,
-        };
+        let ingest = bench.ingest.clone();
         std::thread::spawn(move || ingest.run(others, queue)).join().unwrap();
         assert_eq!(verdict.try_recv().ok(), low.then_some(Err(Rejection::DiskLow)));
     }

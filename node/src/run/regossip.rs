@@ -19,7 +19,7 @@ const OWN_BATCHES_MAX: usize = 8;
 /// How often one batch of what waits for long is sent.
 const EVERY: Duration = Duration::from_secs(5);
 /// How long that has waited.
-pub(super) const AFTER: Duration = Duration::from_secs(5);
+const AFTER: Duration = Duration::from_secs(5);
 
 /// Goes on until the executor is gone.
 pub(super) async fn run(executor: std::sync::mpsc::Sender<Job>, network: Network) {

@@ -3,9 +3,9 @@
 use super::wire::{Blocks, Body, Request};
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::{BlockHash, Height};
-use quorate_consensus::Input;
 use quorate_consensus::fetched::{self, Certified, certified};
 use quorate_consensus::message::EpochContext;
+use quorate_consensus::{Input, SealedBlock};
 use quorate_p2p::{Network, NetworkKey};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,9 @@ impl Sync {
                     if let Ok(place) = Arc::clone(&bodies).try_acquire_owned() {
                         let this = self.clone();
                         tokio::spawn(async move {
-                            this.body(hash).await;
+                            if let Some(block) = body(&this.network, None, hash).await {
+                                let _ = this.core.send(Input::Block(block));
+                            }
                             drop(place);
                         });
                     }
@@ -75,16 +77,9 @@ impl Sync {
         *self.committed.borrow()
     }
 
-    /// Connected peers, the named one first.
-    fn peers(&self, first: Option<NetworkKey>) -> Vec<NetworkKey> {
-        let mut peers = self.network.connected();
-        peers.sort_unstable_by_key(|key| Some(*key) != first);
-        peers
-    }
-
     /// Fetches blocks until the tip is at `to`, from one peer after the other.
     async fn blocks(&mut self, first: Option<NetworkKey>, to: Height) {
-        for peer in self.peers(first) {
+        for peer in peers(&self.network, first) {
             while self.tip() < to {
                 // An observer that is at the tip is not behind.
                 self.catching_up.send_replace(!self.observer || to > self.tip().next());
@@ -132,23 +127,34 @@ impl Sync {
             _ => Err(format!("height {height} was not committed")),
         }
     }
+}
 
-    /// Asks one peer after the other for a body.
-    async fn body(&self, hash: BlockHash) {
-        for peer in self.peers(None) {
-            let Ok(answer) = self.network.request(peer, encode(&Request::Body(hash)).into()).await else {
-                continue;
-            };
-            let found = tokio::task::spawn_blocking(move || {
-                let block = decode::<Body>(&answer).ok().flatten()?;
-                fetched::body(block, hash)
-            });
-            if let Ok(Some(block)) = found.await {
-                let _ = self.core.send(Input::Block(block));
-                return;
-            }
+/// Connected peers, the named one first.
+fn peers(network: &Network, first: Option<NetworkKey>) -> Vec<NetworkKey> {
+    let mut peers = network.connected();
+    peers.sort_unstable_by_key(|key| Some(*key) != first);
+    peers
+}
+
+/// Asks one peer after the other for a body, the named one first.
+pub(super) async fn body(
+    network: &Network,
+    first: Option<NetworkKey>,
+    hash: BlockHash,
+) -> Option<SealedBlock> {
+    for peer in peers(network, first) {
+        let Ok(answer) = network.request(peer, encode(&Request::Body(hash)).into()).await else {
+            continue;
+        };
+        let found = tokio::task::spawn_blocking(move || {
+            let block = decode::<Body>(&answer).ok().flatten()?;
+            fetched::body(block, hash)
+        });
+        if let Ok(Some(block)) = found.await {
+            return Some(block);
         }
     }
+    None
 }
 
 /// Decodes an answer and checks each certificate.
