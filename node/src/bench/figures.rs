@@ -1,5 +1,6 @@
 //! What a run comes to, as text and as JSON.
 
+use super::hostile::Hostilities;
 use super::peak::{Step, judge};
 use super::processes::Usage;
 use super::tally::Account;
@@ -27,6 +28,8 @@ pub(super) struct Figures {
     pub(super) blocks: u64,
     /// Handed over, second by second.
     pub(super) submitted: Vec<u64>,
+    /// What clients that mean harm sent.
+    pub(super) hostilities: Hostilities,
     /// What the processes used.
     pub(super) usages: Vec<(String, Usage)>,
 }
@@ -91,6 +94,15 @@ impl Figures {
         more("  moved", account.moved, "times a connection turned to another node");
         more("not sent", account.unsent, "were due and not sent; the latencies leave them out");
         more("lost", account.lost, "were not seen in a block; the latencies leave them out");
+        let Hostilities { sent, taken, refused, turned_away } = self.hostilities;
+        if sent > 0 {
+            rows.push((
+                "hostile",
+                format!(
+                    "{sent} = {taken} waiting behind a gap + {refused} refused + {turned_away} turned away"
+                ),
+            ));
+        }
         let usage = |(name, usage): &(String, Usage)| {
             format!("{:3.0} % of a core, {:.0} MiB  {name}", usage.cpu_mean(), usage.rss_max())
         };
@@ -145,6 +157,11 @@ impl Figures {
             "generator_cpu_us": round(self.own_cpu_us()),
             "processes": self.usages.iter().map(process).collect::<Vec<_>>(),
         });
+        let Hostilities { sent, taken, refused, turned_away } = self.hostilities;
+        if sent > 0 {
+            json["hostile"] =
+                json!({ "sent": sent, "taken": taken, "refused": refused, "turned_away": turned_away });
+        }
         if !steps.is_empty() {
             json["sustained"] = json!(judge(self).sustained);
             json["steps"] = steps.iter().map(step).collect();
@@ -202,6 +219,7 @@ pub(super) mod tests {
             timeline,
             blocks: 2,
             submitted: vec![2, 2],
+            hostilities: Hostilities::default(),
             usages: vec![("validator-<0>".to_owned(), usage.clone()), ("bench".to_owned(), usage)],
         }
     }

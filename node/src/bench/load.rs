@@ -4,6 +4,7 @@ use super::Options;
 use super::accounts::Accounts;
 use super::figures::Figures;
 use super::follow::Follower;
+use super::hostile::{Hostile, Hostilities};
 use super::lane::Lane;
 use super::network::Network;
 use super::processes::{Processes, Usage};
@@ -32,6 +33,7 @@ pub(super) struct Bench<'a> {
     pub(super) options: &'a Options,
     pub(super) network: &'a Network,
     pub(super) accounts: Accounts,
+    pub(super) hostile: Vec<Hostile>,
     pub(super) lanes: usize,
     pub(super) output: Output,
     pub(super) stop: &'a AtomicBool,
@@ -82,7 +84,7 @@ impl Bench<'_> {
 
 impl Run<'_> {
     fn go(&self, rate: u32, overtime: Duration) -> Result<Figures, NodeError> {
-        let Bench { options, network, lanes, output, stop, .. } = self.bench;
+        let Bench { options, network, hostile, lanes, output, stop, .. } = self.bench;
         let Some(first) = network.nodes.first() else {
             return Err(NodeError::Usage("the network has no nodes".to_owned()));
         };
@@ -99,11 +101,19 @@ impl Run<'_> {
                 .filter_map(|number| self.lane(number, end))
                 .map(|lane| scope.spawn(move || lane.run()))
                 .collect();
+            let nodes = network.nodes.iter().cycle();
+            let harming: Vec<_> = hostile
+                .iter()
+                .zip(nodes)
+                .map(|(one, node)| scope.spawn(|| one.run(node, &self.over)))
+                .collect();
             let (submitted, usages) = self.watch(|| sending.iter().all(|lane| lane.is_finished()));
             let reasons: BTreeMap<usize, String> =
                 sending.into_iter().filter_map(|lane| lane.join().ok()).flatten().collect();
             self.over.store(true, Ordering::Relaxed);
             let blocks = follower.join().unwrap_or(0);
+            let harm = harming.into_iter().filter_map(|one| one.join().ok());
+            let hostilities = harm.fold(Hostilities::default(), Hostilities::and);
             let timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner).clone();
             Ok(Figures {
                 rate,
@@ -114,6 +124,7 @@ impl Run<'_> {
                 timeline,
                 blocks,
                 submitted,
+                hostilities,
                 usages,
             })
         })

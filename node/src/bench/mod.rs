@@ -14,6 +14,7 @@
 //! | `work.rs` | the transactions, signed before the run begins |
 //! | `lane.rs` | a connection: sends what is due, sends again what is refused for now |
 //! | `verdict.rs` | whether a refusal is final |
+//! | `hostile.rs` | connections that send what no node should take |
 //! | `follow.rs` | follows the chain and sees what is committed |
 //! | `tally.rs` | where each transaction is: nothing is left out |
 //! | `timeline.rs` | latencies, of the whole run and second by second |
@@ -30,6 +31,7 @@
 mod accounts;
 mod figures;
 mod follow;
+mod hostile;
 mod lane;
 mod load;
 mod network;
@@ -42,11 +44,13 @@ mod timeline;
 mod verdict;
 mod work;
 
+pub(crate) use hostile::HOSTILE_MAX;
 pub(crate) use work::Kind;
 
 use crate::cli::{Output, interrupt};
 use crate::error::NodeError;
 use accounts::Accounts;
+use hostile::Hostile;
 use load::Bench;
 use network::Network;
 use std::path::PathBuf;
@@ -78,6 +82,8 @@ pub(crate) struct Options {
     pub(crate) mix: Vec<Kind>,
     /// Connections.
     pub(crate) clients: Option<u32>,
+    /// Connections that mean harm.
+    pub(crate) hostile: u32,
     /// How long nothing may be committed before the rest counts as lost.
     pub(crate) settle: Duration,
     /// Whether to look for the highest rate.
@@ -97,8 +103,11 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), NodeError> {
     let lanes = options.clients.map_or(network.nodes.len() * CLIENTS_EACH, |clients| clients as usize);
     // Every lane has as many accounts as the others.
     let count = (options.accounts as usize).div_ceil(lanes) * lanes;
-    let accounts = Accounts::prepare(&network, count, output, &stop)?;
-    let mut bench = Bench { options, network: &network, accounts, lanes, output, stop: &stop };
+    let mut accounts = Accounts::prepare(&network, count + options.hostile as usize, output, &stop)?;
+    let hostile = accounts.0.split_off(count);
+    let hostile =
+        hostile.iter().map(|account| Hostile::new(account, network.chain)).collect::<Result<_, _>>()?;
+    let mut bench = Bench { options, network: &network, accounts, hostile, lanes, output, stop: &stop };
     let (best, steps) =
         if options.find_peak { peak::find(&mut bench)? } else { (bench.run_alone()?, Vec::new()) };
     if let Some(path) = &options.report {

@@ -1,7 +1,7 @@
 //! `quorate bench`.
 
 use super::Output;
-use crate::bench::{self, Kind, Options};
+use crate::bench::{self, HOSTILE_MAX, Kind, Options};
 use crate::error::NodeError;
 use clap::Args;
 use quorate_chain::instruction::{DATA_VALUE_BYTES_MAX, MEMO_BYTES_MAX};
@@ -41,6 +41,10 @@ pub(crate) struct BenchArgs {
     /// Connections, spread over the nodes; each account keeps to one [default: 2 a node].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
     clients: Option<u32>,
+    /// Connections that mean harm: they send wrong signatures, nonces behind a gap, and the same again, as fast as the
+    /// nodes answer. Their transactions are in no figure but their own.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(HOSTILE_MAX)))]
+    hostile: u32,
     /// Give up on what is not committed once nothing at all was for so many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     settle: u32,
@@ -73,9 +77,33 @@ pub(crate) fn run(args: BenchArgs, output: Output) -> Result<(), NodeError> {
         payload: args.payload,
         mix: args.mix,
         clients: args.clients,
+        hostile: args.hostile,
         settle: seconds(args.settle),
         find_peak: args.find_peak,
         report: args.report,
     };
     bench::run(&options, output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    #[test]
+    fn the_options_have_their_bounds() {
+        let taken = |option: &str, value: u64| {
+            Program::try_parse_from(["bench", option, &value.to_string()]).map(|program| program.args.hostile)
+        };
+        assert_eq!(taken("--hostile", HOSTILE_MAX.into()).ok(), Some(HOSTILE_MAX));
+        assert!(taken("--hostile", u64::from(HOSTILE_MAX) + 1).is_err());
+        assert!(taken("--clients", 1_024).is_ok() && taken("--clients", 1_025).is_err());
+        assert!(taken("--clients", 0).is_err());
+    }
 }
