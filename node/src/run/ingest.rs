@@ -240,9 +240,13 @@ impl Ingest {
         }
         self.metrics.verified.inc_by(signed.len() as u64);
         self.metrics.known.inc_by(messages.iter().filter(|message| message.is_none()).count() as u64);
-        let mut verdicts = verdicts.iter();
-        let verdicts = counts.into_iter().map(|count| verdicts.by_ref().take(count).all(|ok| *ok));
-        let verdicts: Vec<_> = verdicts.collect();
+        let mut rest = &verdicts[..];
+        let verdict = |count| {
+            let (own, others) = rest.split_at(count);
+            rest = others;
+            own.iter().all(|ok| *ok)
+        };
+        let verdicts: Vec<_> = counts.into_iter().map(verdict).collect();
         let new = candidates.iter().zip(&verdicts).zip(&messages);
         let new = new.filter(|((_, authentic), message)| **authentic && message.is_some());
         self.known.add(new.map(|((candidate, _), _)| &candidate.transaction));

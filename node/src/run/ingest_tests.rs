@@ -3,6 +3,7 @@
 use super::super::executor::INSERTS_WAITING_MAX;
 use super::super::fixture::{Chain, PATIENCE, Wire, lone, transaction, transactions, until};
 use super::*;
+use quorate_chain::crypto::{Domain, SecretKey};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 
 /// The checks, the executor's end of their queue, and the places in it.
@@ -183,4 +184,36 @@ async fn a_batch_takes_so_many_bytes_and_what_is_left_is_another() {
         assert!(asked.is_err());
         assert_eq!(tried(), batches, "{count} transactions");
     }
+}
+
+/// A transaction of which the first of two signatures does not hold takes both verdicts with it: what comes after it is
+/// judged by its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_transaction_is_judged_by_its_own_signatures() {
+    let mut bench = Bench::start().await;
+    let chain = bench.ingest.reader.chain();
+    let signed = |nonce: u64, seeds: &[u8], wrong: Option<usize>| {
+        let body = transaction(nonce, 1).body().clone();
+        let mut keys: Vec<_> = seeds.iter().map(|seed| SecretKey::from_seed(&[*seed; 32])).collect();
+        keys.sort_by_key(SecretKey::public);
+        let sign = |(at, key): (usize, &SecretKey)| {
+            let mut signature = key.sign(Domain::Transaction, chain, &body);
+            signature.0[40] ^= u8::from(wrong == Some(at));
+            (key.public(), signature)
+        };
+        Transaction::with_signatures(body.clone(), keys.iter().enumerate().map(sign).collect()).unwrap()
+    };
+    let all = [
+        signed(0, &[1, 2], Some(0)),
+        signed(1, &[1], Some(0)),
+        signed(2, &[1], None),
+        signed(3, &[1, 2, 3], Some(1)),
+        signed(4, &[1, 2], None),
+        signed(5, &[1], Some(0)),
+        signed(2, &[1], None),
+    ];
+    let right = all.each_ref().map(|one| one.verify_signatures(chain));
+    let candidate = |transaction| Candidate { transaction, client: None, batch: None };
+    let candidates: Vec<_> = all.map(candidate).into_iter().collect();
+    assert_eq!(bench.ingest.verify(&candidates), right);
 }
