@@ -22,27 +22,47 @@ pub fn verify_zip215(signed: SignedMessage<'_>) -> bool {
 }
 
 /// The verdict on each of `signed`, in order. One multi-scalar multiplication if all are valid (12–16 µs a
-/// signature from 64 on, against 32 one by one); if not, halves are tried, so a few bad ones among many
-/// cost a few batches.
+/// signature from 64 on, against 32 one by one); if not, halves are tried, so a few bad ones among many cost a
+/// few batches. Where both halves have bad ones, there are many: they are verified one by one, so that none costs more
+/// than two batches and itself.
 #[must_use]
 pub fn verify_batch(signed: &[SignedMessage<'_>]) -> Vec<bool> {
-    /// Below this a batch is no faster than its members.
-    const SINGLY_MAX: usize = 3;
+    let mut verdicts = vec![true; signed.len()];
+    if holds(signed) {
+        return verdicts;
+    }
+    // All but this stretch is known to hold.
+    let (mut from, mut to) = (0, signed.len());
+    while to - from > SINGLY_MAX {
+        let middle = from + (to - from) / 2;
+        if holds(&signed[from..middle]) {
+            from = middle;
+        } else if holds(&signed[middle..to]) {
+            to = middle;
+        } else {
+            break;
+        }
+    }
+    for (verdict, one) in verdicts[from..to].iter_mut().zip(&signed[from..to]) {
+        *verdict = verify_zip215(*one);
+    }
+    verdicts
+}
+
+/// Below this a batch is no faster than its members.
+const SINGLY_MAX: usize = 3;
+
+/// Whether all are valid.
+fn holds(signed: &[SignedMessage<'_>]) -> bool {
     if signed.len() <= SINGLY_MAX {
-        return signed.iter().map(|one| verify_zip215(*one)).collect();
+        return signed.iter().all(|one| verify_zip215(*one));
     }
     let mut verifier = batch::Verifier::new();
     for one in signed {
         let key = VerificationKeyBytes::from(one.key.0);
         verifier.queue((key, ZebraSignature::from_bytes(&one.signature.0), &one.message));
     }
-    if verifier.verify(rand::rng()).is_ok() {
-        return vec![true; signed.len()];
-    }
-    let (left, right) = signed.split_at(signed.len() / 2);
-    let mut verdicts = verify_batch(left);
-    verdicts.extend(verify_batch(right));
-    verdicts
+    verifier.verify(rand::rng()).is_ok()
 }
 
 #[cfg(test)]
@@ -72,6 +92,12 @@ mod tests {
             assert_eq!(verify_batch(&signed[..count]), singly[..count]);
         }
         assert_eq!(singly.iter().filter(|ok| !**ok).count(), 3);
+        // One bad one at every place, then every stretch of them.
+        for (from, to) in (0..20).flat_map(|from| (from..20).map(move |to| (from, to))) {
+            let mut some = [signed[0]; 20];
+            some[from..=to].fill(signed[3]);
+            assert_eq!(verify_batch(&some), some.map(verify_zip215), "{from} to {to}");
+        }
     }
 
     /// A small-order key and R with S = 0: valid by ZIP-215, alone and in a batch; never by the strict

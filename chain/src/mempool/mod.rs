@@ -17,7 +17,7 @@ mod tests;
 use crate::ids::{AccountId, Height, Nonce, TimestampMs, TransactionId};
 use crate::transaction::Transaction;
 use queue::Queue;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Bound;
 
 /// What the pool may hold.
@@ -33,6 +33,20 @@ pub struct Limits {
     pub gapped_max: usize,
     /// Milliseconds after which a transaction is given up.
     pub age_max_ms: u64,
+}
+
+impl Limits {
+    /// Whether a transaction with this nonce may wait, given its account's next.
+    ///
+    /// # Errors
+    /// When the nonce is used, or too far ahead.
+    pub const fn check_nonce(&self, expected: Nonce, found: Nonce) -> Result<(), Refused> {
+        let ahead_max = self.per_account_max;
+        match found.0.checked_sub(expected.0) {
+            Some(ahead) if ahead < ahead_max as u64 => Ok(()),
+            _ => Err(Refused::Nonce { expected, found, ahead_max }),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -85,6 +99,11 @@ pub struct Mempool {
     limits: Limits,
     accounts: BTreeMap<AccountId, Queue>,
     ids: HashMap<TransactionId, (AccountId, Nonce)>,
+    /// The accounts that have one with their next nonce, by its arrival.
+    heads: BTreeMap<u64, AccountId>,
+    next_arrival: u64,
+    /// Those that no primary is suspected for (R40).
+    excused: HashSet<TransactionId>,
     /// Ids by the last height at which they may execute.
     expiries: BTreeMap<Height, Vec<TransactionId>>,
     /// When they came, oldest first; with some that have left.
@@ -108,6 +127,9 @@ impl Mempool {
             limits,
             accounts: BTreeMap::new(),
             ids: HashMap::new(),
+            heads: BTreeMap::new(),
+            next_arrival: 0,
+            excused: HashSet::new(),
             expiries: BTreeMap::new(),
             arrivals: VecDeque::new(),
             sent: VecDeque::new(),
@@ -164,11 +186,7 @@ impl Mempool {
             return Err(Refused::Duplicate);
         }
         let (account, nonce, valid_until) = (body.account, body.nonce, body.valid_until);
-        let ahead = nonce.0.checked_sub(next.0);
-        if ahead.is_none_or(|ahead| ahead >= self.limits.per_account_max as u64) {
-            let ahead_max = self.limits.per_account_max;
-            return Err(Refused::Nonce { expected: next, found: nonce, ahead_max });
-        }
+        self.limits.check_nonce(next, nonce)?;
         let queue = self.accounts.get(&account);
         if queue.is_some_and(|queue| queue.get(nonce).is_some()) {
             return Err(Refused::NonceTaken(nonce));
@@ -182,9 +200,11 @@ impl Mempool {
             return Err(Refused::Gapped { missing, found: nonce });
         }
         self.accounts.entry(account).or_insert_with(|| Queue::new(next));
+        let arrival = self.next_arrival;
+        self.next_arrival += 1;
         let used = self.change(account, |queue| {
             let used = queue.advance(next);
-            queue.insert(nonce, transaction);
+            queue.insert(nonce, transaction, arrival);
             used
         });
         self.forget(used.unwrap_or_default());
@@ -212,9 +232,14 @@ impl Mempool {
     /// Changes an account's queue; one that becomes empty goes.
     fn change<T>(&mut self, account: AccountId, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
         let queue = self.accounts.get_mut(&account)?;
+        let head = queue.head();
         self.gapped -= queue.gapped();
         let changed = change(queue);
         self.gapped += queue.gapped();
+        if queue.head() != head {
+            head.map(|arrival| self.heads.remove(&arrival));
+            queue.head().map(|arrival| self.heads.insert(arrival, account));
+        }
         if queue.is_empty() {
             self.accounts.remove(&account);
         }
@@ -225,6 +250,7 @@ impl Mempool {
     fn forget(&mut self, left: impl IntoIterator<Item = Transaction>) {
         for transaction in left {
             self.ids.remove(&transaction.id());
+            self.excused.remove(&transaction.id());
             self.bytes -= transaction.bytes().len();
         }
     }
@@ -273,18 +299,31 @@ impl Mempool {
         batch.chosen
     }
 
-    /// The first waiting transaction, in the order of accounts, that could be in a block at `height` on the
-    /// state whose nonces `next_nonce` reads, and that `admitted` lets in there.
+    /// Waiting transactions that could come first of their accounts in a block at `height` on the state whose nonces
+    /// `next_nonce` reads, and that `admitted` lets in there; the one that came first is the first.
     pub fn includable(
         &self,
         height: Height,
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
         mut admitted: impl FnMut(&Transaction) -> bool,
-    ) -> Option<TransactionId> {
-        self.accounts.iter().filter(|(_, queue)| queue.has_ready()).find_map(|(account, queue)| {
-            let transaction = queue.get(next_nonce(*account)?)?;
-            (is_valid_at(transaction, height) && admitted(transaction)).then(|| transaction.id())
+    ) -> impl Iterator<Item = &Transaction> {
+        self.heads.values().filter_map(move |account| {
+            let transaction = self.accounts.get(account)?.get(next_nonce(*account)?)?;
+            (is_valid_at(transaction, height) && admitted(transaction)).then_some(transaction)
         })
+    }
+
+    /// No primary is suspected for this one any more, as long as it waits (R40).
+    pub fn excuse(&mut self, id: TransactionId) {
+        if self.ids.contains_key(&id) {
+            self.excused.insert(id);
+        }
+    }
+
+    /// Whether it was excused.
+    #[must_use]
+    pub fn is_excused(&self, id: TransactionId) -> bool {
+        self.excused.contains(&id)
     }
 
     /// Waiting transactions that nothing before them is missing for, the oldest first.

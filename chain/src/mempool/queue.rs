@@ -11,7 +11,15 @@ pub(super) struct Queue {
     next: Nonce,
     /// The first nonce from `next` on that nothing waits with: what is below is ready.
     end: Nonce,
-    waiting: BTreeMap<Nonce, Transaction>,
+    waiting: BTreeMap<Nonce, Waiting>,
+}
+
+/// A waiting transaction.
+#[derive(Debug)]
+struct Waiting {
+    transaction: Transaction,
+    /// Which arrival at the pool it was.
+    arrival: u64,
 }
 
 impl Queue {
@@ -20,7 +28,12 @@ impl Queue {
     }
 
     pub(super) fn get(&self, nonce: Nonce) -> Option<&Transaction> {
-        self.waiting.get(&nonce)
+        self.waiting.get(&nonce).map(|waiting| &waiting.transaction)
+    }
+
+    /// Which arrival that with the account's next nonce was, if it is there.
+    pub(super) fn head(&self) -> Option<u64> {
+        self.waiting.get(&self.next).map(|waiting| waiting.arrival)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -43,23 +56,23 @@ impl Queue {
         self.waiting.len() - (self.end.0 - self.next.0) as usize
     }
 
-    pub(super) fn insert(&mut self, nonce: Nonce, transaction: Transaction) {
-        self.waiting.insert(nonce, transaction);
+    pub(super) fn insert(&mut self, nonce: Nonce, transaction: Transaction, arrival: u64) {
+        self.waiting.insert(nonce, Waiting { transaction, arrival });
         self.find_end();
     }
 
     /// Takes one out that will never be in a block; those behind it wait for another in its place.
     pub(super) fn remove(&mut self, nonce: Nonce) -> Option<Transaction> {
-        let transaction = self.waiting.remove(&nonce)?;
+        let waiting = self.waiting.remove(&nonce)?;
         self.end = self.end.min(nonce).max(self.next);
-        Some(transaction)
+        Some(waiting.transaction)
     }
 
     /// The account's next nonce is now this one; gives what is below it.
     pub(super) fn advance(&mut self, next: Nonce) -> Vec<Transaction> {
         let mut used = Vec::new();
         while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() < next) {
-            used.push(first.remove());
+            used.push(first.remove().transaction);
         }
         if next > self.next {
             self.next = next;

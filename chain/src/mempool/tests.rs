@@ -48,9 +48,43 @@ fn accounts_take_turns_and_nonces_keep_their_order() {
     let second = pool.batch(Height(1), 1, 1 << 20, |_| Some(Nonce(0)))[0].body().account;
     assert_ne!(first, second, "the next block starts behind the account served last");
     assert!(pool.batch(Height(1), 100, 10, |_| Some(Nonce(0))).is_empty(), "bytes are bounded");
-    assert!(pool.includable(Height(1), |_| Some(Nonce(2)), |_| true).is_some());
-    assert_eq!(pool.includable(Height(1), |_| Some(Nonce(2)), |_| false), None);
-    assert_eq!(pool.includable(Height(1), |_| Some(Nonce(3)), |_| true), None);
+    let includable = |nonce: u64, admitted: bool| {
+        let found = pool.includable(Height(1), move |_| Some(Nonce(nonce)), move |_| admitted);
+        found.map(Transaction::id).collect::<Vec<_>>()
+    };
+    assert_eq!(includable(0, true), [transaction(1, 0, 0).id(), transaction(2, 0, 0).id()]);
+    assert_eq!(includable(2, true), [transaction(1, 2, 0).id()]);
+    assert_eq!(includable(2, false), []);
+    assert_eq!(includable(3, true), []);
+}
+
+#[test]
+fn r38_the_first_of_each_account_comes_in_the_order_of_arrival() {
+    let mut pool = small();
+    let oldest = |pool: &Mempool, next: [u64; 3]| {
+        let next = move |id: AccountId| {
+            (1..=3u8)
+                .find(|from| transaction(*from, 0, 0).body().account == id)
+                .map(|from| Nonce(next[usize::from(from) - 1]))
+        };
+        let found = pool.includable(Height(1), next, |_| true).map(Transaction::id);
+        found.collect::<Vec<_>>()
+    };
+    for (from, nonce) in [(3, 1), (3, 0), (1, 0), (2, 0), (2, 1)] {
+        pool.insert(transaction(from, nonce, 0), Nonce(0), NOW).unwrap();
+    }
+    let [one, two, three] = [1, 2, 3].map(|from| transaction(from, 0, 0).id());
+    assert_eq!(oldest(&pool, [0; 3]), [three, one, two]);
+    pool.committed(Height(1), &[transaction(3, 0, 0), transaction(2, 0, 0)]);
+    let [second, third] = [2, 3].map(|from| transaction(from, 1, 0).id());
+    assert_eq!(oldest(&pool, [0, 1, 1]), [third, one, second], "what came before its turn keeps its place");
+    pool.excuse(one);
+    pool.excuse(two);
+    assert!(pool.is_excused(one) && !pool.is_excused(two), "that one is gone");
+    pool.committed(Height(2), &[transaction(1, 0, 0)]);
+    assert!(!pool.is_excused(one), "nothing is kept of what has left");
+    assert_eq!(oldest(&pool, [1; 3]), [third, second]);
+    assert_eq!(pool.heads.len(), 2);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::blocks::{Broken, Execution};
 use super::effect::{Effect, Halt};
 use super::{AHEAD_MAX, DECIDED_MAX, RECENT_MAX, Replica, Tip};
 use crate::message::SealedBlock;
+use quorate_chain::certificate::PATH_HEADERS_MAX;
 use quorate_chain::{BlockHash, CommitCertificate, Height};
 
 impl Replica {
@@ -81,6 +82,11 @@ impl Replica {
     fn decide_first(&mut self, certificate: &CommitCertificate) -> bool {
         let tip = (self.tip.height, self.tip.block);
         let path = match self.blocks.path_from(tip, certificate.block_hash) {
+            // The blocks between have certificates of their own, nearer than this.
+            Ok(path) if path.len() > 1 + PATH_HEADERS_MAX => {
+                self.fetch_decided(certificate.block_hash, certificate);
+                return false;
+            }
             Ok(path) => path,
             Err(Broken::Missing(hash)) => {
                 self.fetch_decided(hash, certificate);
@@ -141,6 +147,9 @@ impl Replica {
         self.drop_overridden();
         let accepted = self.accepted_at.get(&height);
         self.timeout.committed(accepted.map(|accepted| self.now.time.0.saturating_sub(accepted.0)));
+        if height > self.anchor.height {
+            self.rates.committed(block.header().transaction_count.into());
+        }
         self.forget(height);
         // R32: each commit above the own tip restarts the timer.
         self.timers.stop_progress();

@@ -21,11 +21,27 @@ pub enum Pending {
     Nothing,
     /// Some.
     Some {
-        /// The one that has waited longest.
-        oldest: TransactionId,
+        /// The one that has waited longest, beside those for which no primary is suspected any more (R40); `None`
+        /// when only such wait.
+        oldest: Option<TransactionId>,
         /// Whether they fill a block.
         full: bool,
     },
+}
+
+impl Pending {
+    /// The one for which a primary may be suspected.
+    pub(super) const fn oldest(self) -> Option<TransactionId> {
+        match self {
+            Self::Nothing => None,
+            Self::Some { oldest, .. } => oldest,
+        }
+    }
+
+    /// Whether what waits fills a block.
+    pub(super) const fn is_full(self) -> bool {
+        matches!(self, Self::Some { full: true, .. })
+    }
 }
 
 /// Something that happened.
@@ -64,6 +80,9 @@ pub enum Input {
     },
     /// Which transactions wait; told when it changes, and again after each commit.
     Pending(Pending),
+    /// The block that was committed at this height could have held more (R38); told before [`Self::Pending`] is
+    /// told after the commit.
+    Room(Height),
     /// A block that was asked for by its hash.
     Block(SealedBlock),
     /// A block from sync with a certificate that has passed verification, of it or of a descendant. The
@@ -140,8 +159,14 @@ pub enum Effect {
         /// Its tip.
         to: Height,
     },
-    /// Send the oldest waiting transactions to all validators (R33).
-    RelayTransactions,
+    /// Send the oldest waiting transactions to all validators (R33, R38).
+    RelayTransactions {
+        /// This one before all others, if it still waits.
+        first: Option<TransactionId>,
+    },
+    /// From now on this transaction is not the oldest of [`Pending`], as long as it waits: so many primaries had no
+    /// use for it that one of them must have had a reason (R40).
+    Excuse(TransactionId),
     /// The view has dropped this block: its tentative execution may go, its body stays (R23).
     Discard(BlockHash),
     /// This peer is in an earlier epoch: send it the C that ended that one (R46).

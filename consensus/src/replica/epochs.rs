@@ -31,6 +31,7 @@ impl Replica {
         (next.starts, next.start_record) = (self.starts, self.start_record);
         next.next_ask_sequence = self.next_ask_sequence;
         next.pending = self.pending;
+        next.rates.enter(self.now.time, self.pending.is_full());
         next.entered_record = record;
         next.memory = if lost { Memory::Lost } else { Memory::Whole };
         next.later = self.later.take();

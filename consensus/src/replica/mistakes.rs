@@ -53,6 +53,12 @@ pub enum Mistake {
     SuspectsLiterally,
     /// R29: a Suspect is sent once.
     SuspectNotResent,
+    /// R38: who passes a transaction over is not suspected for it.
+    PassedOverUnnoticed,
+    /// R40: no transaction is ever excused.
+    ExcusesNothing,
+    /// R41: a slow primary is not suspected.
+    SlownessUnnoticed,
     /// R26: a restarted replica counts its asks from zero again.
     CounterRestarts,
     /// R27: an Ask counts before any ViewChange.

@@ -9,6 +9,8 @@
 //! | `view_change.rs` | asking, falling silent, ViewChange: R13, R18, R26–R28 |
 //! | `new_view.rs` | NewView, entering a view, its anchor: R12, R16, R17, R19–R25, R29 |
 //! | `suspect.rs` | a primary that keeps transactions waiting, or is not heard of: R39, R41 |
+//! | `fairness.rs` | a primary that passes a transaction over: R38, R40 |
+//! | `rate.rs` | a primary that is much slower than those before: R41 |
 //! | `sync.rs` | status, resending, helping others, timers: R28–R34, R48 |
 //! | `wires.rs` | hints of the transport: R33 |
 //! | `recall.rs` | what was signed before the start: R42, R47 |
@@ -27,11 +29,13 @@ mod blocks;
 mod decide;
 mod effect;
 mod epochs;
+mod fairness;
 mod new_view;
 mod normal;
 mod observe;
 mod outbox;
 mod primary;
+mod rate;
 mod recall;
 mod restart;
 mod suspect;
@@ -54,12 +58,14 @@ use crate::record::{DurableState, PersistId, ViewChangeRecord};
 use crate::time::{Now, Time};
 use asks::Asks;
 use blocks::Blocks;
+use fairness::Fairness;
 use outbox::{Cast, Withheld};
 use quorate_chain::certificate::{CommitVote, PrepareVote};
 use quorate_chain::quorum::Quorum;
 use quorate_chain::{
     BlockHash, CommitCertificate, Height, PreparedCertificate, ResultHash, TimestampMs, ValidatorIndex, View,
 };
+use rate::Rates;
 use recall::{Memory, Recorded, Seen};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -199,6 +205,8 @@ pub struct Replica {
     start_record: PersistId,
     /// The own Suspect of this view (R39, R41).
     own_suspect: Option<Suspect>,
+    fairness: Fairness,
+    rates: Rates,
     view_change: Option<ViewChangeRecord>,
     view_change_record: PersistId,
     /// The last view for which a NewView was signed.
@@ -254,7 +262,8 @@ impl Replica {
                 self.blocks.executed(block, blocks::Execution { result, ends_epoch });
             }
             Input::Batch { parent, transactions } => self.on_batch(parent, transactions), // R6
-            Input::Pending(pending) => (self.pending, self.nothing_on) = (pending, None), // R32
+            Input::Pending(pending) => self.on_pending(pending),                          // R32, R38, R41
+            Input::Room(height) => self.on_room(height),                                  // R38
             Input::Block(block) => self.on_block(block),                                  // R20
             Input::Certified { block, certificate } => self.on_certified(block, certificate.into_inner()), // R22
             Input::EpochStarted { context, me } => self.on_epoch_started(context, me), // R45
@@ -296,6 +305,7 @@ impl Replica {
     /// Everything that has become possible, in the order in which one thing enables the next.
     fn advance(&mut self) {
         self.decide();
+        self.measure();
         self.follow_asks();
         if self.votes_now() {
             self.adopt_anchor();

@@ -83,6 +83,8 @@ impl Replica {
         self.own_ask = beyond.map(|(ask, _)| (ask, self.anchor.height));
         self.stale_ask = self.stale_ask.map(|_| self.anchor.height);
         (self.own_suspect, self.asks_changed) = (None, true);
+        self.fairness.enter();
+        self.rates.enter(self.now.time, self.pending.is_full());
         (self.entered_at, self.primary_heard_at) = (self.now.time, self.now.time);
         (self.lease, self.lease_asked) = (quorate_chain::Height::ZERO, None);
         (self.proposed_up_to, self.batch_requested) = (self.tip.height, None);
@@ -182,6 +184,12 @@ impl Replica {
         match self.blocks.path_from((self.tip.height, self.tip.block), anchor.block) {
             Ok(path) => self.adopt_path(&path),
             Err(Broken::Missing(hash)) => {
+                // R21: its highest C first; the anchor is no further above that than a window (R7). Blocks with
+                // certificates come many at a time, bodies one by one from above.
+                let far = anchor.height.0 > self.tip.height.0 + self.config.window;
+                if far && !self.decided.is_empty() {
+                    return;
+                }
                 if self.blocks.fetch(hash, self.now.time, self.config.status_ms) {
                     self.out.push(Effect::FetchBlock(hash));
                 }

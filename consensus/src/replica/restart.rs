@@ -2,6 +2,8 @@
 
 use super::asks::Asks;
 use super::blocks::{Asked, Blocks};
+use super::fairness::Fairness;
+use super::rate::{RATE_TIMEOUTS, Rates};
 use super::recall::{Memory, Recorded, Seen};
 use super::timers::{Timeout, Timers};
 use super::votes::Votes;
@@ -108,6 +110,8 @@ impl Replica {
             starts: 0,
             start_record: PersistId(0),
             own_suspect: None,
+            fairness: Fairness::default(),
+            rates: Rates::new(RATE_TIMEOUTS * config.timeout_base_ms, quorum.n(), now.time),
             view_change: None,
             view_change_record: PersistId(0),
             new_view_signed: None,

@@ -1,7 +1,7 @@
 //! A primary that keeps transactions waiting (R39, R41), and one that is not heard of any more.
 
 use super::sync::IDLE_STATUS_FACTOR;
-use super::{Pending, Phase, Replica};
+use super::{Phase, Replica};
 use crate::message::{Signed, Suspect, Unsigned};
 
 /// Statuses that a primary may miss before an idle network replaces it.
@@ -9,14 +9,15 @@ const STATUSES_MISSED: u64 = 3;
 
 impl Replica {
     /// R39: the timer ran for nothing but pending transactions: the primary is suspected, and the replica
-    /// goes on voting. R41: once a view.
-    pub(super) fn suspect(&mut self) {
-        let Pending::Some { oldest, .. } = self.pending else { return };
-        if self.own_suspect.is_none() {
-            let suspect = Suspect { epoch: self.config.context.epoch, view: self.view, transaction: oldest };
-            self.own_suspect = Some(suspect);
-            self.broadcast(Unsigned::Suspect(suspect));
-        }
+    /// goes on voting. R41: once a view; whether it was now.
+    pub(super) fn suspect(&mut self) -> bool {
+        let Some(transaction) = self.pending.oldest().filter(|_| self.own_suspect.is_none()) else {
+            return false;
+        };
+        let suspect = Suspect { epoch: self.config.context.epoch, view: self.view, transaction };
+        self.own_suspect = Some(suspect);
+        self.broadcast(Unsigned::Suspect(suspect));
+        true
     }
 
     pub(super) fn on_suspect(&mut self, suspect: &Signed<Suspect>) {

@@ -2,7 +2,7 @@
 
 use super::effect::Effect;
 use super::timers::Timers;
-use super::{Pending, Phase, Replica};
+use super::{Phase, Replica};
 use crate::message::{AnchorKind, Message, NewView, Outgoing, Signed, Status, Unsigned};
 use quorate_chain::{Height, ValidatorIndex};
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Replica {
         if Timers::due(&mut self.timers.progress, now) {
             // R39: what ran for transactions only suspects, everything else asks.
             if self.phase == Phase::Normal && !self.waited_for_block {
-                self.suspect();
+                let _ = self.suspect();
             } else {
                 self.on_timeout();
             }
@@ -72,7 +72,7 @@ impl Replica {
             Phase::Normal => {
                 let uncommitted = self.chain.last_key_value().is_some_and(|(h, _)| *h > self.tip.height);
                 let anchor = self.anchor.kind == AnchorKind::Prepared && self.anchor.height > self.tip.height;
-                let transactions = self.pending != Pending::Nothing;
+                let transactions = self.pending.oldest().is_some();
                 if uncommitted || anchor {
                     Some(Wait::Block)
                 } else {
@@ -118,7 +118,7 @@ impl Replica {
             return;
         }
         self.send_status();
-        self.out.push(Effect::RelayTransactions);
+        self.out.push(Effect::RelayTransactions { first: self.pending.oldest() });
         let mine = self.proposals.values().filter(|p| self.is_primary() && p.view == self.view);
         let again: Vec<_> = mine.map(|p| Message::Proposal(Arc::clone(p))).collect();
         for proposal in again {

@@ -14,6 +14,7 @@ use crate::message::{Message, Outgoing, SealedBlock, Unsigned, Verified};
 use crate::record::{PersistId, Record};
 use crate::replica::{Effect, Input, Pending};
 use quorate_chain::codec::{List, encode};
+use quorate_chain::transaction::TRANSACTION_BYTES_MAX;
 use quorate_chain::{BlockHash, CertifiedHeader, CommitCertificate, Header, Nonce, merkle};
 
 /// Records after which the journal is written anew as one.
@@ -92,11 +93,16 @@ impl<S: Service, D: Storage> Host<S, D> {
             Effect::Commit { block, certificate, path } => self.commit(&block, certificate, path)?,
             Effect::FetchBlock(hash) => self.broadcast(&Wire::WantBody(hash)),
             Effect::Sync { peer, to } => self.ask_for_blocks(peer, to),
-            Effect::RelayTransactions => {
+            // The next one of every host, so the first as well.
+            Effect::RelayTransactions { first: _ } => {
                 let waiting = self.pool.take(self.execution.next(), usize::from(self.me.0), RELAY);
                 if let Ok(waiting) = List::new(waiting) {
                     self.broadcast(&Wire::Operations(waiting));
                 }
+            }
+            Effect::Excuse(operation) => {
+                self.pool.excuse(operation);
+                self.pool_changed = true;
             }
             Effect::Discard(block) => {
                 self.execution.discard(block);
@@ -194,6 +200,11 @@ impl<S: Service, D: Storage> Host<S, D> {
         self.pool.settle(self.execution.next());
         self.renumber();
         self.pool_changed = true;
+        let operations = &block.block().transactions;
+        let bytes: usize = operations.iter().map(|operation| operation.bytes().len()).sum();
+        if operations.len() < BLOCK.operations_max && bytes + TRANSACTION_BYTES_MAX <= BLOCK.bytes_max {
+            self.inputs.push_back(Input::Room(block.height()));
+        }
         Ok(())
     }
 
@@ -253,11 +264,13 @@ impl<S: Service, D: Storage> Host<S, D> {
             return;
         }
         (self.pool_changed, self.told_view) = (false, view);
-        let pending = match self.pool.oldest(self.execution.next()) {
-            Some(oldest) => Pending::Some { oldest, full: self.pool.fills(BLOCK) },
-            None => Pending::Nothing,
+        let waits = self.pool.has_ready(self.execution.next());
+        let pending = if waits {
+            let oldest = self.pool.oldest(self.execution.next());
+            Pending::Some { oldest, full: self.pool.fills(BLOCK) }
+        } else {
+            Pending::Nothing
         };
-        let waits = pending != Pending::Nothing;
         if waits || self.told_pending {
             self.told_pending = waits;
             self.inputs.push_back(Input::Pending(pending));

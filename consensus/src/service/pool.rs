@@ -15,6 +15,8 @@ struct Waiting {
     transaction: Transaction,
     /// Which arrival at this pool it was.
     arrival: u64,
+    /// No primary is suspected for it any more (R40).
+    excused: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,7 +91,7 @@ impl Pool {
         lane.bytes += transaction.bytes().len();
         let arrival = self.arrivals;
         self.arrivals += 1;
-        lane.waiting.insert(transaction.body().nonce, Waiting { transaction, arrival });
+        lane.waiting.insert(transaction.body().nonce, Waiting { transaction, arrival, excused: false });
         Ok(())
     }
 
@@ -102,10 +104,27 @@ impl Pool {
         }
     }
 
-    /// The operation that has waited longest of those that come next for their host.
+    fn ready<'a>(&'a self, next: &'a [Nonce]) -> impl Iterator<Item = &'a Waiting> {
+        self.lanes.iter().zip(next).filter_map(|(lane, next)| lane.waiting.get(next))
+    }
+
+    /// Whether there is one that comes next for its host.
+    pub(super) fn has_ready(&self, next: &[Nonce]) -> bool {
+        self.ready(next).next().is_some()
+    }
+
+    /// The operation that has waited longest of those that come next for their host and are not excused.
     pub(super) fn oldest(&self, next: &[Nonce]) -> Option<TransactionId> {
-        let ready = self.lanes.iter().zip(next).filter_map(|(lane, next)| lane.waiting.get(next));
-        ready.min_by_key(|waiting| waiting.arrival).map(|waiting| waiting.transaction.id())
+        let counted = self.ready(next).filter(|waiting| !waiting.excused);
+        counted.min_by_key(|waiting| waiting.arrival).map(|waiting| waiting.transaction.id())
+    }
+
+    /// R40: no primary is suspected for this one any more.
+    pub(super) fn excuse(&mut self, id: TransactionId) {
+        let mut waiting = self.lanes.iter_mut().flat_map(|lane| lane.waiting.values_mut());
+        if let Some(waiting) = waiting.find(|waiting| waiting.transaction.id() == id) {
+            waiting.excused = true;
+        }
     }
 
     /// Whether what waits comes to these limits.
@@ -179,7 +198,12 @@ mod tests {
         assert_eq!(pool.take(&NEXT, 1, Limits { bytes_max, ..all }).len(), 2);
         assert_eq!(pool.oldest(&NEXT), Some(operation(0, 0, 1).id()), "of those that come next");
         assert_eq!(pool.free_nonce(ValidatorIndex(0), Nonce(0)), Nonce(2));
+        pool.excuse(operation(0, 0, 1).id());
+        assert_eq!(pool.oldest(&NEXT), Some(operation(1, 0, 1).id()), "R40");
+        pool.excuse(operation(1, 0, 1).id());
+        assert!(pool.oldest(&NEXT).is_none() && pool.has_ready(&NEXT));
         pool.settle(&[Nonce(4), Nonce(1)]);
+        assert!(!pool.has_ready(&[Nonce(4), Nonce(1)]));
         assert_eq!(pool.oldest(&[Nonce(4), Nonce(1)]), None);
         assert!(pool.lanes.iter().all(|lane| lane.bytes == 0 && lane.waiting.is_empty()));
     }

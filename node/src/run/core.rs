@@ -12,7 +12,7 @@ use bytes::Bytes;
 use quorate_chain::codec::encode;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::ledger::Reader;
-use quorate_chain::{ChainId, Epoch, TimestampMs, ValidatorIndex, ValidatorSet, View};
+use quorate_chain::{ChainId, Epoch, TimestampMs, TransactionId, ValidatorIndex, ValidatorSet, View};
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{
     Effect, Input, Message, Now, Outgoing, Peer, PersistId, Phase, Record, Replica, Time, Unsigned, Verified,
@@ -246,7 +246,8 @@ impl Core {
                 }
                 Effect::Discard(block) => drop(self.executor.send(Job::Discard(block))),
                 Effect::ShowEpochEnd { peer: Peer(number), epoch } => self.show_epoch_end(number, epoch),
-                Effect::RelayTransactions => self.relay_transactions(),
+                Effect::RelayTransactions { first } => self.relay_transactions(first),
+                Effect::Excuse(id) => drop(self.executor.send(Job::Excuse(id))),
                 // Keys are replaced, and old ones erased, by governance.
                 Effect::ReleaseOldEpoch(what) => tracing::debug!(?what, "not needed any more"),
                 Effect::Evidence(evidence) => {
@@ -304,9 +305,9 @@ impl Core {
         send_to_all(&self.network, &self.validators, frame);
     }
 
-    fn relay_transactions(&self) {
+    fn relay_transactions(&self, first: Option<TransactionId>) {
         let (answer, oldest) = oneshot::channel();
-        if self.executor.send(Job::Waiting(Duration::ZERO, answer)).is_err() {
+        if self.executor.send(Job::Waiting(first, Duration::ZERO, answer)).is_err() {
             return;
         }
         let (network, validators) = (self.network.clone(), Arc::clone(&self.validators));

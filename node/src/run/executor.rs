@@ -1,22 +1,24 @@
-//! The thread that owns ledger and pool: stores bodies, validates, executes, commits, builds batches.
+//! The thread that owns ledger and pool: stores bodies, validates, executes, commits, builds batches; `pool.rs` has
+//! what it does for whoever brings transactions or asks for them.
+
+mod pool;
 
 use super::Fatal;
 use super::known::Known;
-use super::metrics::{Metrics, Outcome, Stage};
-use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
+use super::metrics::{Metrics, Stage};
 use crate::cli::now;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
 use quorate_chain::codec::List;
-use quorate_chain::execution::{Admission, check_form, work};
+use quorate_chain::execution::{Admission, work};
 use quorate_chain::ledger::{Ledger, LedgerError};
 use quorate_chain::mempool::{Limits, Mempool};
 use quorate_chain::state::StateReader;
 use quorate_chain::{
     AccountId, Block, BlockHash, CommitCertificate, Header, Height, Nonce, PublicKey, TimestampMs,
-    Transaction,
+    Transaction, TransactionId,
 };
 use quorate_consensus::message::EpochContext;
-use quorate_consensus::{Input, Pending, SealedBlock};
+use quorate_consensus::{Input, SealedBlock};
 use quorate_rpc::Rejection;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -42,13 +44,15 @@ pub(super) enum Job {
     /// Take authentic transactions into the pool; an answer for each.
     Insert(Vec<Insertion>),
     /// The oldest transactions that have waited for so long, as many as a batch takes: for the other validators
-    /// (R33), and to be gossiped again.
-    Waiting(Duration, oneshot::Sender<Vec<Transaction>>),
+    /// (R33), and to be gossiped again; this one before them, if it waits.
+    Waiting(Option<TransactionId>, Duration, oneshot::Sender<Vec<Transaction>>),
     /// Transactions of this node's clients that were sent so long ago, as many as these batches take: some may not
     /// have heard of them.
     SentBefore(Duration, usize, oneshot::Sender<Vec<Vec<Transaction>>>),
     /// The body of a block, committed or not.
     Body(BlockHash, oneshot::Sender<Option<Block>>),
+    /// No primary is suspected for this transaction any more (R40).
+    Excuse(TransactionId),
     /// Stop: everything durable, then end.
     Stop,
 }
@@ -62,7 +66,12 @@ impl Job {
             Self::Commit(..) => Some(Stage::Commit),
             Self::Batch(..) => Some(Stage::Batch),
             Self::Insert(_) => Some(Stage::Insert),
-            Self::Discard(_) | Self::Waiting(..) | Self::SentBefore(..) | Self::Body(..) | Self::Stop => None,
+            Self::Discard(_)
+            | Self::Waiting(..)
+            | Self::SentBefore(..)
+            | Self::Body(..)
+            | Self::Excuse(_)
+            | Self::Stop => None,
         }
     }
 }
@@ -113,7 +122,7 @@ impl Executor {
         progress: watch::Sender<Progress>,
         inserted: std::sync::mpsc::Receiver<()>,
     ) -> Self {
-        let pool = Mempool::new(Limits::default());
+        let pool = Mempool::new(pool_limits());
         let (pending, uncheckpointed, known, metrics) = (false, false, Known::default(), Metrics::new());
         Self {
             ledger,
@@ -185,9 +194,15 @@ impl Executor {
             Job::Commit(block, certificate, path) => self.commit(&block, certificate, path)?,
             Job::Batch(parent, height) => self.batch(parent, height),
             Job::Insert(transactions) => self.insert(transactions),
-            Job::Waiting(age, answer) => {
+            Job::Waiting(first, age, answer) => {
                 self.expire();
-                let _ = answer.send(self.oldest(age));
+                let _ = answer.send(self.oldest(first, age));
+            }
+            Job::Excuse(id) => {
+                tracing::warn!(transaction = %id, "no primary has put this transaction into a block; nobody is \
+                    suspected for it any more");
+                self.pool.excuse(id);
+                self.show();
             }
             Job::SentBefore(age, batches, answer) => {
                 let _ = answer.send(self.sent_before(age, batches));
@@ -264,6 +279,9 @@ impl Executor {
         if self.ledger.tip().ends_epoch {
             self.begin_epoch();
         }
+        if self.had_room(&committed.block) {
+            self.answer(Input::Room(height));
+        }
         self.show();
         Ok(())
     }
@@ -274,30 +292,6 @@ impl Executor {
         tracing::info!(epoch = context.epoch.0, validators = context.set.quorum().n(), "a new epoch");
         let me = self.seat.and_then(|key| context.set.index_of(key));
         self.answer(Input::EpochStarted { context, me });
-    }
-
-    /// Tells the core and others where the pool and the chain are.
-    fn show(&mut self) {
-        let height = self.ledger.tip().height;
-        let reader = self.ledger.reader();
-        // What nobody could put into a block now must not make the others wait for its primary (R33).
-        let oldest = self.pool.includable(
-            height.next(),
-            |account| next_nonce(&reader, account),
-            |transaction| self.admission(&reader).check(transaction).is_ok(),
-        );
-        // Told again after each commit: the core forgets it when a batch turns out empty.
-        if oldest.is_some() || self.pending {
-            let parameters = self.ledger.parameters();
-            let full = self.pool.len() >= parameters.block_transactions_max as usize
-                || self.pool.bytes() >= parameters.block_bytes_max as usize;
-            let pending = oldest.map_or(Pending::Nothing, |oldest| Pending::Some { oldest, full });
-            self.answer(Input::Pending(pending));
-        }
-        self.pending = oldest.is_some();
-        self.metrics.pool_bytes.set(self.pool.bytes() as i64);
-        self.metrics.pool_gapped.set(self.pool.gapped() as i64);
-        self.progress.send_replace(Progress { height, waiting: self.pool.len() });
     }
 
     fn batch(&mut self, parent: BlockHash, height: Height) {
@@ -321,70 +315,14 @@ impl Executor {
         self.answer(Input::Batch { parent, transactions });
     }
 
-    fn insert(&mut self, insertions: Vec<Insertion>) {
-        let count = insertions.len();
-        let mut taken = 0;
-        for Insertion { transaction, client } in insertions {
-            let id = transaction.id();
-            let verdict = self.insert_one(transaction);
-            taken += usize::from(verdict.is_ok());
-            if let Some(client) = client {
-                if verdict.is_ok() {
-                    self.pool.sent(id, now());
-                }
-                let _ = client.send(verdict);
-            }
-        }
-        self.metrics.incoming(Outcome::Taken, taken);
-        self.metrics.incoming(Outcome::Refused, count - taken);
-        // Makes room for the next batch of ingest.
-        let _ = self.inserted.try_recv();
-        self.show();
-    }
-
-    /// The signatures hold; the rest is checked against the tip of now.
-    fn insert_one(&mut self, transaction: Transaction) -> Result<(), Rejection> {
-        let reader = self.ledger.reader();
-        check_form(&transaction, reader.chain(), self.ledger.tip().height.next())?;
-        let next = self.admission(&reader).check(&transaction)?;
-        Ok(self.pool.insert(transaction, next, now())?)
-    }
-
     fn admission<'a, R: StateReader>(&'a self, state: &'a R) -> Admission<'a, R> {
         Admission::new(state, self.ledger.parameters(), quota_time())
     }
+}
 
-    fn oldest(&self, age: Duration) -> Vec<Transaction> {
-        let since = now().0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        let old = self.pool.oldest().take_while(|(at, _)| at.0 <= since).map(|(_, transaction)| transaction);
-        let mut bytes = 0;
-        let some = old.take(BATCH_TRANSACTIONS_MAX).take_while(|transaction| {
-            bytes += transaction.bytes().len() + 4;
-            bytes <= BATCH_BYTES_MAX
-        });
-        some.cloned().collect()
-    }
-
-    fn sent_before(&mut self, age: Duration, batches: usize) -> Vec<Vec<Transaction>> {
-        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let mut all = Vec::new();
-        while all.len() < batches {
-            let batch = self.pool.send_again(now(), age_ms, BATCH_TRANSACTIONS_MAX, BATCH_BYTES_MAX);
-            if batch.is_empty() {
-                break;
-            }
-            all.push(batch);
-        }
-        all
-    }
-
-    /// Gives up what has waited too long.
-    fn expire(&mut self) {
-        let given_up = self.pool.expire(now()).len();
-        if given_up > 0 {
-            tracing::warn!(given_up, "transactions waited too long in the pool and were given up");
-        }
-    }
+/// What the pool may hold.
+pub(super) fn pool_limits() -> Limits {
+    Limits::default()
 }
 
 /// The time at which quotas are reckoned for a block that is about to be made: a little ago, so that the block's

@@ -1,7 +1,7 @@
 //! What the executor has for others.
 
 use super::super::fixture::{Chain, transactions};
-use super::super::wire::Batch;
+use super::super::wire::{BATCH_BYTES_MAX, Batch};
 use super::*;
 use quorate_chain::codec::encode;
 
@@ -23,7 +23,7 @@ fn what_others_are_told_of_fits_into_a_batch() {
         for transaction in &all {
             assert!(executor.insert_one(transaction.clone()).is_ok());
         }
-        let oldest = executor.oldest(Duration::ZERO);
+        let oldest = executor.oldest(None, Duration::ZERO);
         assert_eq!(oldest, all[..told], "in their order");
         let batch = encode(&Batch::new(oldest).unwrap());
         assert!(batch.len() <= quorate_p2p::GOSSIP_BATCH_BYTES_MAX);

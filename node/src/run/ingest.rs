@@ -2,19 +2,19 @@
 //! first, signatures in batches, then the pool; what a client brought is passed on by gossip.
 
 use super::disk::DiskLow;
-use super::executor::{Insertion, Job};
+use super::executor::{Insertion, Job, pool_limits};
 use super::known::Known;
 use super::metrics::{Metrics, Outcome, Stage};
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
 use crate::cli::now;
 use bytes::Bytes;
-use quorate_chain::Transaction;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::crypto::verify_batch;
 use quorate_chain::execution::{Admission, InvalidTransaction, check_form};
 use quorate_chain::ledger::Reader;
 use quorate_chain::parameters::Parameters;
 use quorate_chain::state::{StateError, StateReader};
+use quorate_chain::{Nonce, Transaction};
 use quorate_p2p::{GossipVerdict, Network};
 use quorate_rpc::{Rejection, Submission};
 use std::time::Instant;
@@ -81,6 +81,17 @@ struct Candidate {
     client: Option<oneshot::Sender<Result<(), Rejection>>>,
     /// The batch of gossip that it came in.
     batch: Option<usize>,
+}
+
+/// What became of a transaction's signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Some does not hold.
+    Forged,
+    /// They were found to hold before.
+    Known,
+    /// They hold.
+    New,
 }
 
 /// What is checked together.
@@ -158,15 +169,22 @@ impl Ingest {
     }
 
     /// Takes in what is sound, and says of each batch of gossip whether all of it is authentic and of this chain.
-    fn take(&mut self, Together { candidates, verdicts }: Together) {
+    fn take(&mut self, Together { candidates, verdicts: gossip }: Together) {
         let height = self.reader.tip().height.next();
         let parameters = self.reader.parameters();
-        let (mut sound, began) = (vec![true; verdicts.len()], Instant::now());
+        let (mut sound, began) = (vec![true; gossip.len()], Instant::now());
         let count = candidates.len();
         let mut checked = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             match self.check(&candidate.transaction, height, &parameters) {
-                Ok(()) => checked.push(candidate),
+                // Others may be ahead of this node, and nobody is to blame for that.
+                Ok(next) if candidate.client.is_some() => {
+                    match pool_limits().check_nonce(next, candidate.transaction.body().nonce) {
+                        Ok(_) => checked.push(candidate),
+                        Err(refused) => candidate.refuse(refused.into()),
+                    }
+                }
+                Ok(_) => checked.push(candidate),
                 Err(error) => {
                     if let Some(batch) = candidate.batch.filter(|_| error.is_peer_fault()) {
                         sound[batch] = false;
@@ -177,13 +195,13 @@ impl Ingest {
         }
         self.metrics.stage(Stage::Check, began);
         self.metrics.incoming(Outcome::Refused, count - checked.len());
-        let authentic = self.verify(&checked);
-        let forged = authentic.iter().filter(|authentic| !**authentic).count();
+        let verdicts = self.verify(&checked);
+        let forged = verdicts.iter().filter(|verdict| **verdict == Verdict::Forged).count();
         self.metrics.incoming(Outcome::Forged, forged);
         let mut insert: Vec<Insertion> = Vec::new();
         let mut publish = Vec::new();
-        for (candidate, authentic) in checked.into_iter().zip(authentic) {
-            if !authentic {
+        for (candidate, verdict) in checked.into_iter().zip(verdicts) {
+            if verdict == Verdict::Forged {
                 if let Some(batch) = candidate.batch {
                     sound[batch] = false;
                 }
@@ -191,7 +209,8 @@ impl Ingest {
                 continue;
             }
             let Candidate { transaction, client, .. } = candidate;
-            if client.is_some() {
+            // What was verified before was passed on then, or came from others.
+            if client.is_some() && verdict == Verdict::New {
                 publish.push(transaction.clone());
             }
             insert.push(Insertion { transaction, client });
@@ -200,7 +219,7 @@ impl Ingest {
             let _ = self.executor.send(Job::Insert(insert));
         }
         self.publish(publish);
-        for (verdict, sound) in verdicts.into_iter().zip(sound) {
+        for (verdict, sound) in gossip.into_iter().zip(sound) {
             if sound { verdict.accept() } else { verdict.reject() }
         }
     }
@@ -210,15 +229,15 @@ impl Ingest {
         transaction: &Transaction,
         height: quorate_chain::Height,
         parameters: &Result<Parameters, StateError>,
-    ) -> Result<(), InvalidTransaction> {
+    ) -> Result<Nonce, InvalidTransaction> {
         check_form(transaction, self.reader.chain(), height)?;
         let parameters = parameters.as_ref().map_err(StateError::clone)?;
         let expected = Admission::new(&self.reader, parameters, now()).check(transaction)?;
         let found = transaction.body().nonce;
-        if found < expected { Err(InvalidTransaction::Nonce { expected, found }) } else { Ok(()) }
+        if found < expected { Err(InvalidTransaction::Nonce { expected, found }) } else { Ok(expected) }
     }
 
-    fn verify(&mut self, candidates: &[Candidate]) -> Vec<bool> {
+    fn verify(&mut self, candidates: &[Candidate]) -> Vec<Verdict> {
         let chain = self.reader.chain();
         let known = self.known.have(candidates.iter().map(|candidate| &candidate.transaction));
         let message = |(candidate, known): (&Candidate, bool)| {
@@ -241,15 +260,18 @@ impl Ingest {
         self.metrics.verified.inc_by(signed.len() as u64);
         self.metrics.known.inc_by(messages.iter().filter(|message| message.is_none()).count() as u64);
         let mut rest = &verdicts[..];
-        let verdict = |count| {
+        let verdict = |(count, message): (usize, &Option<_>)| {
             let (own, others) = rest.split_at(count);
             rest = others;
-            own.iter().all(|ok| *ok)
+            match message {
+                None => Verdict::Known,
+                Some(_) if own.iter().all(|ok| *ok) => Verdict::New,
+                Some(_) => Verdict::Forged,
+            }
         };
-        let verdicts: Vec<_> = counts.into_iter().map(verdict).collect();
-        let new = candidates.iter().zip(&verdicts).zip(&messages);
-        let new = new.filter(|((_, authentic), message)| **authentic && message.is_some());
-        self.known.add(new.map(|((candidate, _), _)| &candidate.transaction));
+        let verdicts: Vec<_> = counts.into_iter().zip(&messages).map(verdict).collect();
+        let new = candidates.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::New);
+        self.known.add(new.map(|(candidate, _)| &candidate.transaction));
         verdicts
     }
 

@@ -38,7 +38,7 @@ pub(super) async fn run(executor: std::sync::mpsc::Sender<Job>, network: Network
             }
             _ = all.tick() => {
                 let (answer, waiting) = oneshot::channel();
-                if executor.send(Job::Waiting(AFTER, answer)).is_err() { return }
+                if executor.send(Job::Waiting(None, AFTER, answer)).is_err() { return }
                 vec![waiting.await.unwrap_or_default()]
             }
         };

@@ -5,11 +5,13 @@ use super::executor::Executor;
 use super::setup::Setup;
 use quorate_chain::crypto::SecretKey;
 use quorate_chain::validator::fixture::consensus_key;
-use quorate_chain::{BlockHash, Epoch, Height, TimestampMs, Transaction};
+use quorate_chain::{BlockHash, Epoch, Height, TimestampMs, Transaction, TransactionId};
 use quorate_consensus::{Config, Effect, EpochContext, Input, Now, Pending, Replica, SealedBlock, Time, Tip};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// Transactions in the pool that count as more than a block of them.
+const FULL: usize = 8;
 /// What the wall clocks show at the start.
 pub(super) const CLOCK_START_MS: u64 = 1_700_000_000_000;
 
@@ -24,6 +26,12 @@ pub(super) struct Actor {
     /// The epoch that it is in.
     pub(super) context: EpochContext,
     pub(super) pool: Vec<Transaction>,
+    /// R40.
+    pub(super) excused: BTreeSet<TransactionId>,
+    /// Transactions that it holds and puts into no block.
+    pub(super) unwanted: BTreeSet<TransactionId>,
+    /// How much later its own proposals leave, milliseconds.
+    pub(super) late_ms: u64,
     /// The own monotonic clock, milliseconds.
     pub(super) time_ms: u64,
     pub(super) skew_ms: i64,
@@ -55,6 +63,9 @@ impl Actor {
             keys,
             context: setup.context.clone(),
             pool: Vec::new(),
+            excused: BTreeSet::new(),
+            unwanted: BTreeSet::new(),
+            late_ms: 0,
             time_ms: 0,
             skew_ms,
             inputs: VecDeque::new(),
@@ -133,10 +144,11 @@ impl Actor {
     }
 
     pub(super) fn pending(&self) -> Pending {
-        match self.pool.first() {
-            Some(oldest) => Pending::Some { oldest: oldest.id(), full: false },
-            None => Pending::Nothing,
+        if self.pool.is_empty() {
+            return Pending::Nothing;
         }
+        let oldest = self.pool.iter().map(Transaction::id).find(|id| !self.excused.contains(id));
+        Pending::Some { oldest, full: self.pool.len() >= FULL }
     }
 
     /// The oldest transaction that is in no block between the tip and `parent`.
@@ -151,6 +163,7 @@ impl Actor {
             in_flight.extend(block.block().transactions.iter().map(Transaction::id));
             next = known(block.header().parent);
         }
-        self.pool.iter().find(|t| !in_flight.contains(&t.id())).cloned().into_iter().collect()
+        let wanted = |t: &&Transaction| !in_flight.contains(&t.id()) && !self.unwanted.contains(&t.id());
+        self.pool.iter().find(wanted).cloned().into_iter().collect()
     }
 }

@@ -71,7 +71,7 @@ impl Stage {
             Effect::SyncWithPeer { peer: Peer(peer) } => {
                 self.want_blocks(seat, usize::try_from(peer).unwrap_or(usize::MAX));
             }
-            Effect::RelayTransactions => {
+            Effect::RelayTransactions { .. } => {
                 let pool = self.actor(seat).pool.clone();
                 if !pool.is_empty() {
                     self.mail_all(seat, &Content::Transactions(pool));
@@ -84,6 +84,12 @@ impl Stage {
                     self.actor(seat).erase_old_key();
                 }
                 self.actor(seat).alarms.push(effect);
+            }
+            Effect::Excuse(transaction) => {
+                self.note(|| format!("{seat} excuses {transaction:?}"));
+                let actor = self.actor(seat);
+                actor.excused.insert(transaction);
+                actor.inputs.push_back(Input::Pending(actor.pending()));
             }
             Effect::Discard(_) => {}
             Effect::Evidence(_) | Effect::ResultsDiffer(_) | Effect::RecordLost(_) | Effect::Halted(_) => {
@@ -150,6 +156,8 @@ impl Stage {
         let committed = Committed { block: block.clone(), certificate: certificate.clone(), result };
         actor.disk.commit(committed.clone());
         actor.pool.retain(|waiting| !block.block().transactions.contains(waiting));
+        // One transaction a block: its blocks are full only for this stage's primaries.
+        actor.inputs.push_back(Input::Room(block.height()));
         actor.inputs.push_back(Input::Pending(actor.pending()));
         if let Some(context) = actor.epoch_after(&setup, &committed) {
             actor.context = context.clone();
@@ -211,7 +219,9 @@ impl Stage {
 
     pub(super) fn mail_to(&mut self, from: usize, to: usize, content: Content) {
         if self.actors.contains_key(&to) {
-            let due_ms = self.elapsed_ms + self.setup.latency_ms;
+            let own = matches!(&content, Content::Message(Message::Proposal(_)));
+            let late_ms = self.actors.get(&from).filter(|_| own).map_or(0, |actor| actor.late_ms);
+            let due_ms = self.elapsed_ms + self.setup.latency_ms + late_ms;
             self.mail.push(Letter { from, to, content, due_ms });
         }
     }

@@ -1,5 +1,6 @@
 //! What befalls the machines: power, disks, executors, transactions.
 
+use super::actor::Actor;
 use super::executor::transfer;
 use super::letter::{Kind, of};
 use super::setup::STATUS_MS;
@@ -81,9 +82,35 @@ impl Stage {
     /// A fresh transaction comes to each of these validators, and to nobody else.
     pub fn submit(&mut self, seats: &[usize]) {
         let transaction = self.fresh_transaction();
+        self.submit_this(seats, &transaction);
+    }
+
+    /// These validators hold a transaction and put it into no block of theirs.
+    pub fn leaves_out(&mut self, seats: &[usize], transaction: &Transaction) {
         for seat in seats {
-            self.take_in(*seat, std::slice::from_ref(&transaction));
+            self.actor(*seat).unwanted.insert(transaction.id());
         }
+    }
+
+    /// This validator's own proposals leave so much later, from now on.
+    pub fn proposes_late(&mut self, seat: usize, late_ms: u64) {
+        self.actor(seat).late_ms = late_ms;
+    }
+
+    /// This transaction comes to each of these validators.
+    pub fn submit_this(&mut self, seats: &[usize], transaction: &Transaction) {
+        for seat in seats {
+            self.take_in(*seat, std::slice::from_ref(transaction));
+        }
+    }
+
+    /// Whether everybody who is up has committed it.
+    #[must_use]
+    pub fn has_committed(&self, transaction: &Transaction) -> bool {
+        let holds = |actor: &Actor| {
+            actor.disk.blocks().iter().any(|c| c.block.block().transactions.contains(transaction))
+        };
+        self.actors.values().filter(|actor| actor.replica.is_some()).all(holds)
     }
 
     pub(super) fn take_in(&mut self, seat: usize, transactions: &[Transaction]) {

@@ -22,6 +22,8 @@ const LATE_MAX_MS: u64 = 1_500;
 const BODY_LATE_MAX_MS: u64 = 5_000;
 /// How long a process that crashed at an effect is down at most, milliseconds.
 const FLAKY_DOWN_MAX_MS: u64 = 800;
+/// A transaction that so many primaries passed over that nobody is suspected for it any more, for counting.
+const EXCUSED: &str = "excused transaction";
 /// Its kind, for counting.
 const FLAKY: &str = "crashes at any effect";
 
@@ -151,11 +153,18 @@ impl World {
             Effect::ShowEpochEnd { peer: Peer(peer), epoch } => {
                 return self.show_epoch_end(node, peer as usize, epoch);
             }
-            Effect::RelayTransactions => {
-                let waiting = self.executor(node).map(|executor| executor.relayed()).unwrap_or_default();
+            Effect::RelayTransactions { first } => {
+                let waiting = self.executor(node).map(|executor| executor.relayed(first)).unwrap_or_default();
                 if !waiting.is_empty() {
                     self.send_to_validators(node, &Wire::Transactions(waiting.into()));
                 }
+            }
+            Effect::Excuse(transaction) => {
+                self.fired(EXCUSED);
+                if let Some(executor) = self.executor(node) {
+                    executor.excuse(transaction);
+                }
+                self.pending_later(node);
             }
             Effect::ReleaseOldEpoch(old) => self.release_old_epoch(node, old),
             Effect::RecordLost(lost) => return self.record_lost(node, lost),

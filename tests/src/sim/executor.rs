@@ -39,8 +39,6 @@ pub(super) struct Executor {
     ledger: Ledger,
     reader: Reader,
     pool: Mempool,
-    /// Transactions in the order in which they came, the committed ones too until they are first.
-    arrived: VecDeque<TransactionId>,
     pub(super) jobs: VecDeque<Job>,
     pub(super) running: Option<Job>,
     /// What the core was told of the pool last.
@@ -57,7 +55,6 @@ impl Executor {
             ledger,
             reader,
             pool: Mempool::new(Limits::default()),
-            arrived: VecDeque::new(),
             jobs: VecDeque::new(),
             running: None,
             told: Pending::Nothing,
@@ -130,9 +127,6 @@ impl Executor {
         let committed = self.ledger.commit(block.hash(), path, certificate)?;
         self.nonces = clients::nonces(&self.reader);
         self.pool.committed(block.height(), &committed.block.transactions);
-        while self.arrived.front().is_some_and(|id| !self.pool.contains(*id)) {
-            self.arrived.pop_front();
-        }
         Ok(committed)
     }
 
@@ -161,27 +155,32 @@ impl Executor {
         let height = self.ledger.tip().height.next();
         let Some(next) = self.nonces.get(&transaction.body().account) else { return false };
         let sound = check_form(transaction, clients::CHAIN, height).is_ok();
-        let taken = sound && self.pool.insert(transaction.clone(), *next, TimestampMs(0)).is_ok();
-        if taken {
-            self.arrived.push_back(transaction.id());
-        }
-        taken
+        sound && self.pool.insert(transaction.clone(), *next, TimestampMs(0)).is_ok()
     }
 
     /// Which transactions wait that the block above the tip could hold.
     pub(super) fn pending(&self) -> Pending {
+        let height = self.ledger.tip().height.next();
         let next = |account| self.nonces.get(&account).copied();
-        let mut waiting = self.arrived.iter().filter_map(|id| self.pool.get(*id));
-        let oldest = waiting.find(|t| next(t.body().account) == Some(t.body().nonce));
-        oldest.map_or(Pending::Nothing, |oldest| Pending::Some {
-            oldest: oldest.id(),
-            full: self.pool.len() >= BATCH_MAX,
-        })
+        let mut includable = self.pool.includable(height, next, |_| true).map(Transaction::id).peekable();
+        if includable.peek().is_none() {
+            return Pending::Nothing;
+        }
+        let oldest = includable.find(|id| !self.pool.is_excused(*id));
+        Pending::Some { oldest, full: self.pool.len() >= BATCH_MAX }
     }
 
-    /// Waiting transactions, for the other validators.
-    pub(super) fn relayed(&self) -> Vec<Transaction> {
-        self.pool.oldest().take(RELAYED_MAX).map(|(_, transaction)| transaction.clone()).collect()
+    /// R40.
+    pub(super) fn excuse(&mut self, transaction: TransactionId) {
+        self.pool.excuse(transaction);
+    }
+
+    /// Waiting transactions, for the other validators: this one first.
+    pub(super) fn relayed(&self, first: Option<TransactionId>) -> Vec<Transaction> {
+        let others = self.pool.oldest().map(|(_, transaction)| transaction);
+        let others = others.filter(|transaction| Some(transaction.id()) != first);
+        let all = first.and_then(|id| self.pool.get(id)).into_iter().chain(others);
+        all.take(RELAYED_MAX).cloned().collect()
     }
 
     pub(super) fn has_committed(&self, transaction: &Transaction) -> bool {

@@ -3,7 +3,8 @@
 
 use super::chart::Mark;
 use super::checker::Violation;
-use super::clients;
+use super::clients::{self, BATCH_MAX};
+use super::effects::Answer;
 use super::executor::{Executor, Job};
 use super::fault::Fault;
 use super::node::{DiskFault, Process};
@@ -179,6 +180,9 @@ impl World {
         }
         let ended = tip.epoch > replica.epoch();
         self.nodes[node].durable.0 = tip.height;
+        if block.block().transactions.len() < BATCH_MAX {
+            self.reply(node, 0, Answer::Input(Box::new(Input::Room(block.height()))));
+        }
         self.pending_later(node);
         if !ended {
             return Ok(Ok(None));
@@ -221,7 +225,7 @@ impl World {
         let Some(process) = &mut self.nodes[node].process else { return Ok(()) };
         process.votes.waiting.push((id, record));
         if self.settings.slip() == Some(Slip::SendsBeforePersist) {
-            self.reply(node, 0, super::effects::Answer::Input(Box::new(Input::Persisted(id))));
+            self.reply(node, 0, Answer::Input(Box::new(Input::Persisted(id))));
         }
         self.begin_sync(node)
     }

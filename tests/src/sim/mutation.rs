@@ -1,5 +1,6 @@
 //! Known mistakes, put back on purpose one at a time: a checker that does not find them proves nothing.
 
+use super::byzantine::CENSOR;
 use super::guided;
 use super::scenario::Scenario;
 use super::settings::Settings;
@@ -17,13 +18,23 @@ pub struct Mutation {
     slip: Option<Slip>,
     replicas: usize,
     schedule: Option<u8>,
-    /// Whether it shows only if a validator lies as well.
-    with_liars: bool,
+    hunt: Hunt,
+}
+
+/// What finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hunt {
+    /// Views that fail.
+    Guided,
+    /// The same, and a validator lies.
+    WithLiars,
+    /// A primary that censors a client.
+    Censor,
 }
 
 /// One of the cores, that four replicas show.
 const fn core(name: &'static str, rule: &'static str, mistakes: &'static [Mistake]) -> Mutation {
-    Mutation { name, rule, mistakes, slip: None, replicas: 4, schedule: None, with_liars: false }
+    Mutation { name, rule, mistakes, slip: None, replicas: 4, schedule: None, hunt: Hunt::Guided }
 }
 
 /// One of the drivers or ledgers.
@@ -33,7 +44,7 @@ const fn slip(name: &'static str, rule: &'static str, slip: Slip) -> Mutation {
 
 impl Mutation {
     /// All of them: first what `PROTOCOL.md` names, forks and then stalls, then the other gates.
-    pub const ALL: [Self; 38] = {
+    pub const ALL: [Self; 39] = {
         use Mistake as M;
         [
             core("votes-after-view-change", "R13", &[M::VotesAfterViewChange]),
@@ -78,6 +89,7 @@ impl Mutation {
             core("old-epoch-view-counts", "R18", &[M::OldEpochViewCounts]).scripted(8),
             core("no-parent-plus-one", "R6", &[M::NoParentPlusOne]).scripted(13),
             slip("state-root-skips-bucket", "S2", Slip::SkipsBucket),
+            core("passed-over-unnoticed", "R38", &[M::PassedOverUnnoticed]).scripted(15).with_censor(),
         ]
     };
 
@@ -93,7 +105,12 @@ impl Mutation {
 
     /// Shown only if a validator lies as well.
     const fn with_liars(self) -> Self {
-        Self { with_liars: true, ..self }
+        Self { hunt: Hunt::WithLiars, ..self }
+    }
+
+    /// Shown only by a primary that censors.
+    const fn with_censor(self) -> Self {
+        Self { hunt: Hunt::Censor, ..self }
     }
 
     /// Found by the schedule of this number, too.
@@ -144,7 +161,11 @@ impl Mutation {
     /// The scenario whose runs are to find it.
     #[must_use]
     pub const fn scenario(self) -> Scenario {
-        if self.with_liars { guided::with_liars() } else { guided::scenario() }
+        match self.hunt {
+            Hunt::Guided => guided::scenario(),
+            Hunt::WithLiars => guided::with_liars(),
+            Hunt::Censor => CENSOR,
+        }
     }
 }
 

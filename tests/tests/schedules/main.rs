@@ -19,7 +19,8 @@
 //! | 12 | the last key | R46 | `s12` | driver erases the old key at once | stalls |
 //! | 13 | clocks an hour apart | R6 | `s13` | no "parent + 1 ms" | stalls |
 //! | 14 | two against two | R36, R37 | `s14` | a checker that does not compare results | certifies |
-//! | 15 | the picky client | R38–R41 | none here | belongs to the pool, and is tested with it | |
+//! | 15 | the picky client | R38–R41 | `s15` | who passes over, or is slow, is not suspected | is never taken |
+//! |   |   | R40 |   | nothing is excused | views change for ever |
 //! | 16 | one ask, two suspects | R39 | `s16` | asks do not count with Suspects | stalls |
 //! | 17 | the lost NewView | R12 | `s17` | driver keeps only a hash of it | stands for a view |
 //! | 18 | counters | R26, R27 | `s18` | counter restarts; an older Ask beats a ViewChange | stalls |
@@ -47,6 +48,7 @@ mod s11_stale_ask;
 mod s12_last_key;
 mod s13_clocks_an_hour_apart;
 mod s14_two_against_two;
+mod s15_picky_client;
 mod s16_one_ask_two_suspects;
 mod s17_lost_new_view;
 mod s18_counters;

@@ -4,7 +4,7 @@ use super::fixture::*;
 use crate::message::Message;
 use crate::replica::{Effect, Halt, Input};
 use crate::{Outgoing, Unsigned};
-use quorate_chain::certificate::CommitVote;
+use quorate_chain::certificate::{CommitVote, PATH_HEADERS_MAX};
 use quorate_chain::{Height, ResultHash, ValidatorIndex, View};
 
 /// A backup of view 0 with W = 4 and tip 1; it has voted for blocks 2 and 3 of a branch that loses.
@@ -188,4 +188,25 @@ fn answers_about_unknown_blocks_and_heights_are_harmless() {
     let vote = CommitVote { height: Height(u64::MAX), ..commit_vote(0, &first(0, 1)) };
     assert_eq!(rig.certified(&block, &certificate(vote, &[0, 1, 2])), []);
     assert_eq!(rig.say(2, ask(u64::MAX, u64::MAX, u64::MAX)), []);
+}
+
+/// A proof's path of headers is bounded, so a certificate that is too far above the tip waits for those between.
+#[test]
+fn r22_no_path_is_longer_than_a_proof_may_be() {
+    let far = PATH_HEADERS_MAX + 2;
+    let chain = blocks(far);
+    let mut rig = Rig::new(1, 4);
+    let last = chain.last().unwrap();
+    rig.hear(certificate_message(&c(0, last)));
+    for block in &chain {
+        rig.replica.blocks.insert(block);
+    }
+    let executes = |effects: Vec<Effect>| effects.contains(&Effect::Execute(chain[0].clone()));
+    assert!(!executes(rig.wait(STATUS_MS)), "257 headers would follow the first block's");
+    assert!(executes(rig.certified(&chain[0], &c(0, &chain[0]))));
+    assert!(rig.executed(&chain[0]).contains(&committed(&chain[0], &c(0, &chain[0]))));
+    let second = rig.executed(&chain[1]);
+    let path =
+        |effect: &Effect| matches!(effect, Effect::Commit { path, .. } if path.len() == PATH_HEADERS_MAX);
+    assert!(second.iter().any(path), "and then there are as many as may be");
 }

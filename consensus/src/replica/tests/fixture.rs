@@ -67,12 +67,17 @@ pub(super) fn genesis_tip() -> Tip {
 
 /// What executing the block of a height gives.
 pub(super) fn result(height: u64) -> ResultHash {
-    ResultHash([u8::try_from(height).unwrap(); 32])
+    ResultHash([height.to_le_bytes()[0]; 32])
+}
+
+/// The oldest transactions are sent to all.
+pub(super) fn relayed(first: Option<TransactionId>) -> Effect {
+    Effect::RelayTransactions { first }
 }
 
 /// A transaction waits.
 pub(super) fn pending() -> Input {
-    Input::Pending(Pending::Some { oldest: WAITING, full: false })
+    Input::Pending(Pending::Some { oldest: Some(WAITING), full: false })
 }
 
 fn block_on(parent: (Height, BlockHash), proposer: u16, timestamp_ms: u64) -> SealedBlock {

@@ -6,7 +6,7 @@ use crate::Evidence;
 use crate::message::{Highest, KeyCertificate, Message, NewView, verify};
 use crate::record::Record;
 use crate::replica::{Effect, Halt, Input, Phase};
-use crate::{Outgoing, SealedBlock, Unsigned};
+use crate::{Outgoing, SealedBlock, Unsigned, Verified};
 use quorate_chain::{Height, ValidatorIndex, View};
 use std::sync::Arc;
 
@@ -173,6 +173,27 @@ fn r16_r20_a_prepared_anchor_is_fetched_prepared_and_committed_with_its_ancestor
     assert_eq!(rig.executed(three), commits);
     let sends = [sent(Unsigned::Commit(commit_vote(1, two))), sent(Unsigned::Commit(commit_vote(1, three)))];
     assert_eq!(rig.persisted(5), sends);
+}
+
+/// Replica 2 is 15 heights behind the NewView's C when it enters the view: blocks come with their certificates, up to
+/// that C, and not one by one from the anchor down.
+#[test]
+fn r21_r34_who_is_far_below_a_prepared_anchor_syncs_first() {
+    let chain = blocks(18);
+    let mut rig = Rig::new(2, 4);
+    let new_view = new_view_of(1, Some(&c(0, &chain[14])), Some(&p(0, &chain[17])));
+    let sync = |peer| Effect::Sync { peer: ValidatorIndex(peer), to: Height(15) };
+    let effects = hear_new_view(&mut rig, &new_view);
+    assert_eq!(effects, [persist(2, entered(&new_view)), sync(0), sync(1)]);
+    for block in &chain[..13] {
+        rig.commit(block, &c(0, block));
+    }
+    // Within the window the anchor's ancestors may come before its C is executed.
+    let effects = rig.wait(STATUS_MS);
+    assert!(!effects.contains(&Effect::FetchBlock(chain[17].hash())), "{effects:?}");
+    rig.step(Input::Certified { block: chain[13].clone(), certificate: Verified::vouched(c(0, &chain[13])) });
+    let effects = rig.executed(&chain[13]);
+    assert!(effects.contains(&Effect::FetchBlock(chain[17].hash())), "{effects:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn in_flight() -> (Rig, [crate::SealedBlock; 2]) {
 }
 
 fn full() -> Input {
-    Input::Pending(Pending::Some { oldest: WAITING, full: true })
+    Input::Pending(Pending::Some { oldest: Some(WAITING), full: true })
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn r26_an_expired_timer_asks_and_the_replica_keeps_voting() {
     let block = first(0, 1);
     rig.accept(&block);
     assert_eq!(rig.replica.deadline(), Some(rig.now.time + TIMEOUT_MS / 2));
-    assert_eq!(rig.wait(TIMEOUT_MS / 2), [sent(status(0, None, 0)), Effect::RelayTransactions], "R33");
+    assert_eq!(rig.wait(TIMEOUT_MS / 2), [sent(status(0, None, 0)), relayed(None)], "R33");
     assert_eq!(rig.wait(TIMEOUT_MS / 2), [sent(ask(1, 1, 0))]);
     assert_eq!(rig.say(1, ask(1, 1, 0)), [], "one ask is not f+1");
     assert_eq!(rig.replica.phase(), Phase::Normal);
@@ -42,7 +42,7 @@ fn r26_an_ask_waits_for_the_count_of_this_start() {
     let block = first(0, 1);
     rig.say(0, proposal(0, &block));
     rig.valid(&block);
-    assert_eq!(rig.wait(TIMEOUT_MS), [sent(status(0, None, 0)), Effect::RelayTransactions]);
+    assert_eq!(rig.wait(TIMEOUT_MS), [sent(status(0, None, 0)), relayed(None)]);
     assert_eq!(rig.persisted(1), [sent(ask(1, 1, 0))]);
 }
 
@@ -224,7 +224,7 @@ fn r28_while_changing_the_timer_runs_only_with_q_asks() {
     assert_eq!(rig.say(3, ask(1, 1, 0)), []);
     assert_eq!(rig.replica.timers.progress, Some(rig.now.time + TIMEOUT_MS));
     let expired = rig.wait(TIMEOUT_MS);
-    let asked = [sent(status(0, None, 0)), Effect::RelayTransactions, sent(ask(2, 1, 0))];
+    let asked = [sent(status(0, None, 0)), relayed(None), sent(ask(2, 1, 0))];
     assert_eq!(expired, asked);
 }
 

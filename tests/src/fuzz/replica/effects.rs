@@ -6,7 +6,7 @@ use super::signing::Signing;
 use super::world::World;
 use quorate_chain::certificate::CommitVote;
 use quorate_chain::{BlockHash, CommitCertificate, Header, ValidatorIndex};
-use quorate_consensus::{Effect, Input, Message, Outgoing, SealedBlock, Unsigned, Verified};
+use quorate_consensus::{Effect, Input, Message, Outgoing, Pending, SealedBlock, Unsigned, Verified};
 use std::sync::Arc;
 
 impl World {
@@ -54,12 +54,19 @@ impl World {
                     self.send_certified(from, node);
                 }
             }
-            Effect::RelayTransactions => {
+            Effect::RelayTransactions { .. } => {
                 let pending = self.nodes[node].pending;
                 for other in self.masked(0).filter(|other| *other != node) {
                     self.nodes[other].pending = pending;
                     self.reply(other, Answer::Pending);
                 }
+            }
+            Effect::Excuse(id) => {
+                let pending = &mut self.nodes[node].pending;
+                if let Pending::Some { oldest, .. } = pending {
+                    *oldest = oldest.filter(|oldest| *oldest != id);
+                }
+                self.reply(node, Answer::Pending);
             }
             Effect::Discard(block) => {
                 self.nodes[node].executed.remove(&block);

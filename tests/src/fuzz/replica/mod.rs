@@ -221,10 +221,14 @@ impl World {
     /// Transactions wait at a node, or none do.
     fn tell_pending(&mut self, node: usize, number: usize) {
         let oldest = self.transactions[number % self.transactions.len()].id();
-        let pending = Pending::Some { oldest, full: number & 8 == 8 };
+        let pending = Pending::Some { oldest: Some(oldest), full: number & 8 == 8 };
         let pending = if number & 7 == 7 { Pending::Nothing } else { pending };
         self.nodes[node].pending = pending;
         self.nodes[node].batches_waiting = 1 + (number >> 4 & 3) as u8;
+        if number & 64 == 64 {
+            let tip = self.nodes[node].replica.tip().height;
+            self.step(node, Input::Room(tip));
+        }
         self.step(node, Input::Pending(pending));
     }
 

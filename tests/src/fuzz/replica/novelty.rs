@@ -70,6 +70,7 @@ pub(super) fn input_kind(input: &Input) -> u8 {
         Input::OtherEpoch { .. } => 23,
         Input::Connected(_) => 24,
         Input::Disconnected(_) => 25,
+        Input::Room(_) => 26,
     }
 }
 
@@ -104,7 +105,7 @@ const fn effect_kind(effect: &Effect) -> u8 {
         Effect::Commit { .. } => 22,
         Effect::FetchBlock(_) => 23,
         Effect::Sync { .. } => 24,
-        Effect::RelayTransactions => 25,
+        Effect::RelayTransactions { .. } => 25,
         Effect::Discard(_) => 26,
         Effect::ShowEpochEnd { .. } => 27,
         Effect::SyncWithPeer { .. } => 28,
@@ -113,5 +114,6 @@ const fn effect_kind(effect: &Effect) -> u8 {
         Effect::Evidence(_) => 31,
         Effect::ResultsDiffer(_) => 32,
         Effect::Halted(_) => 33,
+        Effect::Excuse(_) => 34,
     }
 }

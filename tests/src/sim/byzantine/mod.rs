@@ -16,6 +16,7 @@
 mod ask_storm;
 mod block_stuffer;
 mod body_withholder;
+mod censor;
 mod double_voter;
 mod equivocator;
 mod future_flooder;
@@ -34,7 +35,7 @@ mod twins;
 mod view_liar;
 
 pub(super) use library::Library;
-pub(super) use plans::SCENARIOS;
+pub(super) use plans::{CENSOR, SCENARIOS};
 pub(super) use stage::LIE_EVERY_MS;
 
 use super::wire::Wire;
@@ -75,11 +76,13 @@ pub enum Kind {
     TimestampCheat,
     /// It answers fetches with something else than what was asked for, or with forged proof.
     SyncLiar,
+    /// Its blocks hold nothing of one client.
+    Censor,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Equivocator,
         Self::DoubleVoter,
         Self::Silent,
@@ -95,6 +98,7 @@ impl Kind {
         Self::BlockStuffer,
         Self::TimestampCheat,
         Self::SyncLiar,
+        Self::Censor,
     ];
 
     /// What is counted when it does it.
@@ -116,6 +120,7 @@ impl Kind {
             Self::BlockStuffer => "byzantine: stuffed block",
             Self::TimestampCheat => "byzantine: wrong time",
             Self::SyncLiar => "byzantine: forged answer",
+            Self::Censor => "byzantine: censored client",
         }
     }
 
@@ -136,6 +141,7 @@ impl Kind {
             Self::BlockStuffer => Box::new(block_stuffer::BlockStuffer::default()),
             Self::TimestampCheat => Box::new(timestamp_cheat::TimestampCheat),
             Self::SyncLiar => Box::new(sync_liar::SyncLiar),
+            Self::Censor => Box::new(censor::Censor::default()),
         }
     }
 }

@@ -6,8 +6,12 @@ use crate::sim::plan::Plan;
 use crate::sim::random::Random;
 use crate::sim::scenario::Scenario;
 
+/// A primary that leaves out one client.
+pub(in super::super) const CENSOR: Scenario =
+    Scenario { name: "byzantine-censor", about: "nothing of one client", plan: alone::<15> };
+
 /// A scenario for each kind, and one for coalitions.
-pub(in super::super) const SCENARIOS: [Scenario; 16] = [
+pub(in super::super) const SCENARIOS: [Scenario; 17] = [
     Scenario {
         name: "byzantine-equivocator",
         about: "different blocks for different halves",
@@ -31,6 +35,7 @@ pub(in super::super) const SCENARIOS: [Scenario; 16] = [
         plan: alone::<13>,
     },
     Scenario { name: "byzantine-sync-liar", about: "forged answers to fetches", plan: alone::<14> },
+    CENSOR,
     Scenario { name: "byzantine-coalition", about: "f validators of different kinds", plan: coalition },
 ];
 

@@ -1,0 +1,133 @@
+//! The executor's pool: what comes in, what waits and for how long, and what others are told of it.
+
+use super::{Executor, Insertion, Progress, next_nonce};
+use crate::cli::now;
+use crate::run::metrics::Outcome;
+use crate::run::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
+use quorate_chain::execution::{check_form, work};
+use quorate_chain::{Block, Transaction, TransactionId};
+use quorate_consensus::{Input, Pending};
+use quorate_rpc::Rejection;
+use std::time::Duration;
+
+/// What of the pool the next block could hold.
+struct Waiting<'a> {
+    /// Whether there is anything.
+    any: bool,
+    /// What has waited longest, beside the excused (R38, R40).
+    oldest: Option<&'a Transaction>,
+}
+
+impl Executor {
+    /// What of the pool the next block could hold.
+    fn waiting(&self) -> Waiting<'_> {
+        let reader = self.ledger.reader();
+        let height = self.ledger.tip().height.next();
+        // What nobody could put into a block now must not make the others wait for its primary (R33).
+        let mut includable = self
+            .pool
+            .includable(
+                height,
+                |account| next_nonce(&reader, account),
+                |transaction| self.admission(&reader).check(transaction).is_ok(),
+            )
+            .peekable();
+        let any = includable.peek().is_some();
+        Waiting { any, oldest: includable.find(|transaction| !self.pool.is_excused(transaction.id())) }
+    }
+
+    /// R38: whether a committed block could have held the transaction that has waited longest as well.
+    pub(super) fn had_room(&self, block: &Block) -> bool {
+        let Some(oldest) = self.waiting().oldest else { return false };
+        let (parameters, transactions) = (self.ledger.parameters(), &block.transactions);
+        let bytes: usize = transactions.iter().map(|transaction| transaction.bytes().len()).sum();
+        transactions.len() < parameters.block_transactions_max as usize
+            && bytes + oldest.bytes().len() <= parameters.block_bytes_max as usize
+            && transactions.iter().map(work).sum::<u64>() + work(oldest) <= parameters.block_work_max
+    }
+
+    /// Tells the core and others where the pool and the chain are.
+    pub(super) fn show(&mut self) {
+        let Waiting { any, oldest } = self.waiting();
+        let oldest = oldest.map(Transaction::id);
+        // Told again after each commit: the core forgets it when a batch turns out empty.
+        if any || self.pending {
+            let parameters = self.ledger.parameters();
+            let full = self.pool.len() >= parameters.block_transactions_max as usize
+                || self.pool.bytes() >= parameters.block_bytes_max as usize;
+            let pending = if any { Pending::Some { oldest, full } } else { Pending::Nothing };
+            self.answer(Input::Pending(pending));
+        }
+        self.pending = any;
+        self.metrics.pool_bytes.set(self.pool.bytes() as i64);
+        self.metrics.pool_gapped.set(self.pool.gapped() as i64);
+        self.progress.send_replace(Progress { height: self.ledger.tip().height, waiting: self.pool.len() });
+    }
+
+    pub(super) fn insert(&mut self, insertions: Vec<Insertion>) {
+        let count = insertions.len();
+        let mut taken = 0;
+        for Insertion { transaction, client } in insertions {
+            let id = transaction.id();
+            let verdict = self.insert_one(transaction);
+            taken += usize::from(verdict.is_ok());
+            if let Some(client) = client {
+                if verdict.is_ok() {
+                    self.pool.sent(id, now());
+                }
+                let _ = client.send(verdict);
+            }
+        }
+        self.metrics.incoming(Outcome::Taken, taken);
+        self.metrics.incoming(Outcome::Refused, count - taken);
+        // Makes room for the next batch of ingest.
+        let _ = self.inserted.try_recv();
+        self.show();
+    }
+
+    /// The signatures hold; the rest is checked against the tip of now.
+    pub(super) fn insert_one(&mut self, transaction: Transaction) -> Result<(), Rejection> {
+        let reader = self.ledger.reader();
+        check_form(&transaction, reader.chain(), self.ledger.tip().height.next())?;
+        let next = self.admission(&reader).check(&transaction)?;
+        Ok(self.pool.insert(transaction, next, now())?)
+    }
+
+    pub(super) fn oldest(&self, first: Option<TransactionId>, age: Duration) -> Vec<Transaction> {
+        let since = now().0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let old = self.pool.oldest().take_while(|(at, _)| at.0 <= since).map(|(_, transaction)| transaction);
+        let others = old.filter(|transaction| Some(transaction.id()) != first);
+        let mut bytes = 0;
+        let some = first
+            .and_then(|id| self.pool.get(id))
+            .into_iter()
+            .chain(others)
+            .take(BATCH_TRANSACTIONS_MAX)
+            .take_while(|transaction| {
+                bytes += transaction.bytes().len() + 4;
+                bytes <= BATCH_BYTES_MAX
+            });
+        some.cloned().collect()
+    }
+
+    pub(super) fn sent_before(&mut self, age: Duration, batches: usize) -> Vec<Vec<Transaction>> {
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let mut all = Vec::new();
+        while all.len() < batches {
+            let batch = self.pool.send_again(now(), age_ms, BATCH_TRANSACTIONS_MAX, BATCH_BYTES_MAX);
+            if batch.is_empty() {
+                break;
+            }
+            all.push(batch);
+        }
+        all
+    }
+
+    /// Gives up what has waited too long.
+    pub(super) fn expire(&mut self) {
+        let given_up = self.pool.expire(now()).len();
+        if given_up > 0 {
+            tracing::warn!(given_up, "transactions waited too long in the pool and were given up");
+        }
+    }
+}
