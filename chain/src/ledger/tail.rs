@@ -29,6 +29,23 @@ pub(super) type IndexKey = (Table, Vec<u8>);
 /// A key of the indexes whose entries are set once.
 pub(super) type RunKey = (Index, Vec<u8>);
 
+/// A [`RunKey`] that is compared without looking it up: most differ in the first bytes, which lie in the map itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    index: Index,
+    /// The first bytes of the key, zeros where it ends; ascending as the keys are.
+    head: u64,
+    key: Vec<u8>,
+}
+
+impl Row {
+    fn new(index: Index, key: Vec<u8>) -> Self {
+        let mut head = [0; 8];
+        head.iter_mut().zip(&key).for_each(|(byte, first)| *byte = *first);
+        Self { index, head: u64::from_be_bytes(head), key }
+    }
+}
+
 /// A block's changes, and the place of one among them.
 struct Changed(Arc<Changes>, u32);
 
@@ -51,17 +68,20 @@ pub(super) struct Batch {
     pub(super) bytes: usize,
     state: BTreeMap<KeyHash, Changed>,
     index: BTreeMap<IndexKey, Option<Vec<u8>>>,
-    runs: BTreeMap<RunKey, Vec<u8>>,
+    runs: BTreeMap<Row, Vec<u8>>,
 }
 
 /// Where the writing of a batch has come to.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Cursor {
+pub(super) struct Cursor(Written);
+
+#[derive(Clone, Debug, Default)]
+enum Written {
     #[default]
-    Start,
+    Nothing,
     State(KeyHash),
     Index(IndexKey),
-    Run(RunKey),
+    Run(Row),
 }
 
 impl Batch {
@@ -93,7 +113,7 @@ impl Batch {
     pub(super) fn enter(&mut self, entries: impl IntoIterator<Item = (RunKey, Vec<u8>)>) {
         for (key, value) in entries {
             self.bytes += INDEX_BYTES + key.1.len() + value.len();
-            self.runs.insert(key, value);
+            self.runs.insert(Row::new(key.0, key.1), value);
         }
         self.heights += 1;
     }
@@ -123,7 +143,7 @@ impl Batch {
     }
 
     pub(super) fn entered(&self, key: &RunKey) -> Option<&Vec<u8>> {
-        self.runs.get(key)
+        self.runs.get(&Row::new(key.0, key.1.clone()))
     }
 
     /// The keys of an index from `first` to `last`, both included.
@@ -133,8 +153,8 @@ impl Batch {
         first: &[u8],
         last: &[u8],
     ) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let range = (index, first.to_vec())..=(index, last.to_vec());
-        self.runs.range(range).map(|((_, key), _)| key.as_slice())
+        let range = Row::new(index, first.to_vec())..=Row::new(index, last.to_vec());
+        self.runs.range(range).map(|(row, _)| row.key.as_slice())
     }
 
     fn entries(&self, range: (Bound<KeyHash>, Bound<KeyHash>)) -> impl Iterator<Item = (&KeyHash, &Entry)> {
@@ -150,26 +170,26 @@ impl Batch {
         max: usize,
     ) -> Result<bool, StoreError> {
         let mut left = max;
-        if matches!(at, Cursor::Start | Cursor::State(_)) {
-            let from = match at {
-                Cursor::State(hash) => Bound::Excluded(*hash),
+        if matches!(at.0, Written::Nothing | Written::State(_)) {
+            let from = match &at.0 {
+                Written::State(hash) => Bound::Excluded(*hash),
                 _ => Bound::Unbounded,
             };
             for (hash, Entry { key, value }) in self.entries((from, Bound::Unbounded)).take(left) {
                 let entry = value.as_ref().map(|value| state_entry(key, value));
                 store.set(Table::State, &hash.0, entry.as_deref())?;
-                *at = Cursor::State(*hash);
+                at.0 = Written::State(*hash);
                 left -= 1;
             }
         }
-        if !matches!(at, Cursor::Run(_)) {
-            let from = match at {
-                Cursor::Index(key) => Bound::Excluded(key.clone()),
+        if !matches!(at.0, Written::Run(_)) {
+            let from = match &at.0 {
+                Written::Index(key) => Bound::Excluded(key.clone()),
                 _ => Bound::Unbounded,
             };
             for (key, value) in self.index.range((from, Bound::Unbounded)).take(left) {
                 store.set(key.0, &key.1, value.as_deref())?;
-                *at = Cursor::Index(key.clone());
+                at.0 = Written::Index(key.clone());
                 left -= 1;
             }
         }
@@ -183,22 +203,22 @@ impl Batch {
         at: &mut Cursor,
         max: usize,
     ) -> Result<bool, StoreError> {
-        let from = match at {
-            Cursor::Run(key) => Bound::Excluded(key.clone()),
+        let from = match &at.0 {
+            Written::Run(row) => Bound::Excluded(row.clone()),
             _ => Bound::Unbounded,
         };
         let mut rest = self.runs.range((from, Bound::Unbounded));
         let mut last = None;
         for _ in 0..max {
-            let Some((key, value)) = rest.next() else {
+            let Some((row, value)) = rest.next() else {
                 runs.seal(store, self.applied.index, self.applied.height)?;
                 return Ok(true);
             };
-            runs.push(store, self.applied.height, key.0, &key.1, value)?;
-            last = Some(key);
+            runs.push(store, self.applied.height, row.index, &row.key, value)?;
+            last = Some(row);
         }
-        if let Some(key) = last {
-            *at = Cursor::Run(key.clone());
+        if let Some(row) = last {
+            at.0 = Written::Run(row.clone());
         }
         Ok(false)
     }

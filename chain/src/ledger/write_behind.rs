@@ -89,7 +89,7 @@ impl Shared {
         if !done {
             return Ok(true);
         }
-        pen.at = Cursor::Start;
+        pen.at = Cursor::default();
         let more = {
             let mut inner = self.inner();
             inner.sealed = None;

@@ -16,9 +16,9 @@ mod tests;
 
 use crate::ids::{AccountId, Height, Nonce, TimestampMs, TransactionId};
 use crate::transaction::Transaction;
+use hashbrown::{HashMap, HashSet};
 use queue::Queue;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::ops::Bound;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What the pool may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +97,11 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Mempool {
     limits: Limits,
-    accounts: BTreeMap<AccountId, Queue>,
+    accounts: HashMap<AccountId, Queue>,
     ids: HashMap<TransactionId, (AccountId, Nonce)>,
-    /// The accounts that have one with their next nonce, by its arrival.
-    heads: BTreeMap<u64, AccountId>,
-    next_arrival: u64,
+    /// The accounts that have one with their next nonce, in line: who has just been served, or is new, is the last.
+    line: BTreeMap<u64, AccountId>,
+    next_place: u64,
     /// Those that no primary is suspected for (R40).
     excused: HashSet<TransactionId>,
     /// Ids by the last height at which they may execute.
@@ -112,8 +112,6 @@ pub struct Mempool {
     sent: VecDeque<(TimestampMs, TransactionId)>,
     bytes: usize,
     gapped: usize,
-    /// The account after which the next block starts to take, so that all get their turn.
-    turn: AccountId,
 }
 
 /// Arrivals of transactions that have left are kept up to so many, beside as many as wait.
@@ -125,17 +123,16 @@ impl Mempool {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            accounts: BTreeMap::new(),
+            accounts: HashMap::new(),
             ids: HashMap::new(),
-            heads: BTreeMap::new(),
-            next_arrival: 0,
+            line: BTreeMap::new(),
+            next_place: 0,
             excused: HashSet::new(),
             expiries: BTreeMap::new(),
             arrivals: VecDeque::new(),
             sent: VecDeque::new(),
             bytes: 0,
             gapped: 0,
-            turn: AccountId::default(),
         }
     }
 
@@ -200,11 +197,9 @@ impl Mempool {
             return Err(Refused::Gapped { missing, found: nonce });
         }
         self.accounts.entry(account).or_insert_with(|| Queue::new(next));
-        let arrival = self.next_arrival;
-        self.next_arrival += 1;
         let used = self.change(account, |queue| {
             let used = queue.advance(next);
-            queue.insert(nonce, transaction, arrival);
+            queue.insert(nonce, transaction);
             used
         });
         self.forget(used.unwrap_or_default());
@@ -232,13 +227,17 @@ impl Mempool {
     /// Changes an account's queue; one that becomes empty goes.
     fn change<T>(&mut self, account: AccountId, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
         let queue = self.accounts.get_mut(&account)?;
-        let head = queue.head();
+        let ready = queue.ready();
         self.gapped -= queue.gapped();
         let changed = change(queue);
         self.gapped += queue.gapped();
-        if queue.head() != head {
-            head.map(|arrival| self.heads.remove(&arrival));
-            queue.head().map(|arrival| self.heads.insert(arrival, account));
+        if queue.ready() != ready {
+            queue.place.take().map(|place| self.line.remove(&place));
+            if queue.ready().is_some() {
+                queue.place = Some(self.next_place);
+                self.line.insert(self.next_place, account);
+                self.next_place += 1;
+            }
         }
         if queue.is_empty() {
             self.accounts.remove(&account);
@@ -262,29 +261,26 @@ impl Mempool {
         Some(transaction)
     }
 
-    /// Transactions for the block at `height`, one an account in turn, each with its account's next nonce.
-    /// `next_nonce` reads an account's next nonce at the parent's state. Takes nothing out of the pool. What it
+    /// Transactions for the block at `height`, one an account in turn, each with its account's next nonce; the account
+    /// that was served longest ago is the first. `next_nonce` reads an account's next nonce at the parent's state. What it
     /// costs grows with the block, not with the pool, unless most of the pool is in blocks in flight.
     pub fn batch(
-        &mut self,
+        &self,
         height: Height,
         transactions_max: usize,
         bytes_max: usize,
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
     ) -> Vec<Transaction> {
         let mut batch = Batch { height, transactions_max, bytes_max, bytes: 0, chosen: Vec::new() };
-        // Accounts in turn, starting behind the one that was served last in the first round.
-        let order = self.accounts.range((Bound::Excluded(self.turn), Bound::Unbounded));
-        let order = order.chain(self.accounts.range(..=self.turn));
-        let (mut again, mut last) = (Vec::new(), None);
-        for (account, queue) in order.filter(|(_, queue)| queue.has_ready()) {
+        let mut again = Vec::new();
+        for account in self.line.values() {
             if batch.is_full() {
                 break;
             }
             if let Some(nonce) = next_nonce(*account)
+                && let Some(queue) = self.accounts.get(account)
                 && batch.take(queue, nonce)
             {
-                last = Some(*account);
                 again.push((queue, nonce.next()));
             }
         }
@@ -295,19 +291,19 @@ impl Mempool {
                 taken
             });
         }
-        self.turn = last.unwrap_or(self.turn);
         batch.chosen
     }
 
     /// Waiting transactions that could come first of their accounts in a block at `height` on the state whose nonces
-    /// `next_nonce` reads, and that `admitted` lets in there; the one that came first is the first.
+    /// `next_nonce` reads, and that `admitted` lets in there; the one that has been its account's next for longest is
+    /// the first.
     pub fn includable(
         &self,
         height: Height,
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
         mut admitted: impl FnMut(&Transaction) -> bool,
     ) -> impl Iterator<Item = &Transaction> {
-        self.heads.values().filter_map(move |account| {
+        self.line.values().filter_map(move |account| {
             let transaction = self.accounts.get(account)?.get(next_nonce(*account)?)?;
             (is_valid_at(transaction, height) && admitted(transaction)).then_some(transaction)
         })

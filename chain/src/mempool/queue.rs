@@ -11,29 +11,18 @@ pub(super) struct Queue {
     next: Nonce,
     /// The first nonce from `next` on that nothing waits with: what is below is ready.
     end: Nonce,
-    waiting: BTreeMap<Nonce, Waiting>,
-}
-
-/// A waiting transaction.
-#[derive(Debug)]
-struct Waiting {
-    transaction: Transaction,
-    /// Which arrival at the pool it was.
-    arrival: u64,
+    waiting: BTreeMap<Nonce, Transaction>,
+    /// Its place among the accounts that have one with their next nonce.
+    pub(super) place: Option<u64>,
 }
 
 impl Queue {
     pub(super) fn new(next: Nonce) -> Self {
-        Self { next, end: next, waiting: BTreeMap::new() }
+        Self { next, end: next, waiting: BTreeMap::new(), place: None }
     }
 
     pub(super) fn get(&self, nonce: Nonce) -> Option<&Transaction> {
-        self.waiting.get(&nonce).map(|waiting| &waiting.transaction)
-    }
-
-    /// Which arrival that with the account's next nonce was, if it is there.
-    pub(super) fn head(&self) -> Option<u64> {
-        self.waiting.get(&self.next).map(|waiting| waiting.arrival)
+        self.waiting.get(&nonce)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,9 +34,9 @@ impl Queue {
         self.end
     }
 
-    /// Whether there is one with the account's next nonce.
-    pub(super) fn has_ready(&self) -> bool {
-        self.end > self.next
+    /// The account's next nonce, if there is one with it.
+    pub(super) fn ready(&self) -> Option<Nonce> {
+        (self.end > self.next).then_some(self.next)
     }
 
     /// How many wait for one that is not there.
@@ -56,23 +45,23 @@ impl Queue {
         self.waiting.len() - (self.end.0 - self.next.0) as usize
     }
 
-    pub(super) fn insert(&mut self, nonce: Nonce, transaction: Transaction, arrival: u64) {
-        self.waiting.insert(nonce, Waiting { transaction, arrival });
+    pub(super) fn insert(&mut self, nonce: Nonce, transaction: Transaction) {
+        self.waiting.insert(nonce, transaction);
         self.find_end();
     }
 
     /// Takes one out that will never be in a block; those behind it wait for another in its place.
     pub(super) fn remove(&mut self, nonce: Nonce) -> Option<Transaction> {
-        let waiting = self.waiting.remove(&nonce)?;
+        let transaction = self.waiting.remove(&nonce)?;
         self.end = self.end.min(nonce).max(self.next);
-        Some(waiting.transaction)
+        Some(transaction)
     }
 
     /// The account's next nonce is now this one; gives what is below it.
     pub(super) fn advance(&mut self, next: Nonce) -> Vec<Transaction> {
         let mut used = Vec::new();
         while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() < next) {
-            used.push(first.remove().transaction);
+            used.push(first.remove());
         }
         if next > self.next {
             self.next = next;
