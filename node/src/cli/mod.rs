@@ -9,6 +9,7 @@ mod genesis;
 pub(crate) mod interrupt;
 mod keys;
 mod ledger;
+mod log;
 mod node;
 mod output;
 mod query;

@@ -1,5 +1,6 @@
 //! `quorate node`.
 
+use super::log::{self, Log};
 use crate::config::{ConfigFile, NodeConfig};
 use crate::error::NodeError;
 use crate::run::run_node;
@@ -9,7 +10,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
 
 /// Flags go before the environment, the environment before `HOME/config.toml`.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(crate) struct NodeArgs {
     /// Free bytes of the disk below which the node stops taking part, 0 for never [default: 536870912].
     #[arg(long, env = "QUORATE_DISK_RESERVE_BYTES", value_name = "BYTES")]
     disk_reserve_bytes: Option<u64>,
-    /// What is logged, as in `info,quorate=debug` [default: info].
+    /// What is logged, as in `info,quorate=debug` [default: info]. At SIGUSR1 the node reads `log` of config.toml anew.
     #[arg(long, env = "QUORATE_LOG", value_name = "FILTER")]
     log: Option<String>,
     /// Log JSON, one object a line.
@@ -73,13 +73,14 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), NodeError> {
         log_json: args.log_json,
     };
     let settings = ConfigFile::load(&args.home)?.overridden_by(flags);
-    start_log(&settings)?;
+    let log = Log::start(&settings)?;
     let config = NodeConfig::load(&args.home, &settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(NodeError::system("cannot start the threads"))?;
     let stop_on_stdin_eof = args.stop_on_stdin_eof;
     runtime.block_on(async move {
         let stop = stop_signals()?;
+        tokio::spawn(log.follow(log::signals()?, config.home.clone()));
         let end = stop_on_stdin_eof.then(stdin_end).transpose()?;
         let shutdown = async move {
             match end {
@@ -90,18 +91,6 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), NodeError> {
         };
         Box::pin(run_node(config, shutdown)).await
     })
-}
-
-fn start_log(settings: &ConfigFile) -> Result<(), NodeError> {
-    let filter = EnvFilter::try_new(settings.log())
-        .map_err(|error| NodeError::Usage(format!("log filter {:?}: {error}", settings.log())))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if settings.log_json.unwrap_or(false) {
-        log.json().try_init()
-    } else {
-        log.with_ansi(false).try_init()
-    };
-    started.map_err(|error| NodeError::Usage(format!("cannot start the log: {error}")))
 }
 
 /// What asks a program to end: Ctrl-C, SIGTERM, and the terminal's closing.

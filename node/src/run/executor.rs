@@ -6,6 +6,7 @@ mod pool;
 use super::Fatal;
 use super::known::Known;
 use super::metrics::{Metrics, Stage};
+use super::way;
 use crate::cli::now;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
 use quorate_chain::codec::List;
@@ -246,11 +247,14 @@ impl Executor {
 
     fn execute(&mut self, block: &SealedBlock) -> Result<(), LedgerError> {
         match self.ledger.execute(block.block()) {
-            Ok(executed) => self.answer(Input::Executed {
-                block: block.hash(),
-                result: executed.hash(),
-                ends_epoch: executed.ends_epoch,
-            }),
+            Ok(executed) => {
+                way::tell(block.block().transactions.iter(), "executed", Some(block.height()));
+                self.answer(Input::Executed {
+                    block: block.hash(),
+                    result: executed.hash(),
+                    ends_epoch: executed.ends_epoch,
+                });
+            }
             // Its parent was dropped by a commit or a view meanwhile, or ended the epoch: nobody waits for it.
             Err(error) if !error.is_fatal() => {
                 tracing::debug!(block = %block.hash(), %error, "not executed");
@@ -273,6 +277,7 @@ impl Executor {
         let height = block.height();
         self.pool.committed(height, &committed.block.transactions);
         self.known.committed(&committed.block.transactions);
+        way::tell(committed.block.transactions.iter(), "committed", Some(height));
         self.metrics.block(committed.block.transactions.len());
         self.committed.send_replace(height);
         self.uncheckpointed = true;
@@ -312,6 +317,7 @@ impl Executor {
             }
             None => Vec::new(),
         };
+        way::tell(&transactions, "proposed", Some(height));
         self.answer(Input::Batch { parent, transactions });
     }
 

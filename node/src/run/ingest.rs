@@ -5,6 +5,7 @@ use super::disk::DiskLow;
 use super::executor::{Insertion, Job, pool_limits};
 use super::known::Known;
 use super::metrics::{Metrics, Outcome, Stage};
+use super::way;
 use super::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, Batch};
 use crate::cli::now;
 use bytes::Bytes;
@@ -92,6 +93,16 @@ enum Verdict {
     Known,
     /// They hold.
     New,
+}
+
+impl Verdict {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Forged => "forged",
+            Self::Known => "known",
+            Self::New => "verified",
+        }
+    }
 }
 
 /// What is checked together.
@@ -201,6 +212,7 @@ impl Ingest {
         let mut insert: Vec<Insertion> = Vec::new();
         let mut publish = Vec::new();
         for (candidate, verdict) in checked.into_iter().zip(verdicts) {
+            way::tell([&candidate.transaction], verdict.name(), None);
             if verdict == Verdict::Forged {
                 if let Some(batch) = candidate.batch {
                     sound[batch] = false;

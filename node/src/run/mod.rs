@@ -51,6 +51,7 @@ mod sync;
 mod tests;
 mod verifier;
 mod votes;
+mod way;
 mod wire;
 
 pub(crate) use probe::{COMMAND as PROBE_COMMAND, look as look_at_store};

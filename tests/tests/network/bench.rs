@@ -24,12 +24,14 @@ fn a_load_is_accounted_for_and_proposals_name_its_transactions() {
     let (dir, report) = (dir.to_str().unwrap(), report.to_str().unwrap());
     let load = ["bench", "--network", dir, "--rate", RATE, "--accounts", "100", "--clients", "4", "--json"];
     for mix in ["transfer", "data,atomic"] {
-        let more = ["--duration", "3", "--mix", mix, "--report", report];
+        let more = ["--duration", "3", "--mix", mix, "--report", report, "--hostile", "1"];
         let said: Value = serde_json::from_str(&succeed(&[&load[..], &more].concat())).unwrap();
         let number = |name: &str| said[name].as_u64().unwrap_or_else(|| panic!("{name}: {said}"));
         assert_eq!(number("lost"), 0, "{said}");
         assert_eq!(number("committed") + number("rejected"), number("submitted"), "{said}");
         assert!(number("committed") > 0 && said["p50_ms"].as_f64() <= said["p99_ms"].as_f64(), "{said}");
+        // Clients that mean harm are heard, and cost the others nothing but time.
+        assert!(said["hostile"]["refused"].as_u64() > Some(0), "{said}");
         let page = fs::read_to_string(report).unwrap();
         assert!(page.contains("<svg") && !page.contains("http"), "it needs nothing else");
     }

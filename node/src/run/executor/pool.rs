@@ -3,6 +3,7 @@
 use super::{Executor, Insertion, Progress, next_nonce};
 use crate::cli::now;
 use crate::run::metrics::Outcome;
+use crate::run::way;
 use crate::run::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
 use quorate_chain::execution::{check_form, work};
 use quorate_chain::{Block, Transaction, TransactionId};
@@ -71,6 +72,7 @@ impl Executor {
             let id = transaction.id();
             let verdict = self.insert_one(transaction);
             taken += usize::from(verdict.is_ok());
+            way::tell_one(id, if verdict.is_ok() { "waiting" } else { "refused" }, None);
             if let Some(client) = client {
                 if verdict.is_ok() {
                     self.pool.sent(id, now());
