@@ -56,6 +56,8 @@ pub(crate) struct NodeConfig {
     pub(crate) ledger: LedgerOptions,
     /// Free bytes of the disk below which the node stops taking part; 0: it never looks.
     pub(crate) disk_reserve_bytes: u64,
+    /// Whether what waits in the pool is kept over a restart.
+    pub(crate) keep_pool: bool,
     /// Who may connect, and where they are: the genesis cards' and the configured ones, the node itself not.
     pub(crate) peers: Vec<PeerConfig>,
 }
@@ -108,6 +110,8 @@ pub(crate) struct ConfigFile {
     pub(crate) scrub_interval_s: Option<u64>,
     /// Free bytes of the disk below which the node stops taking part; 0: never.
     pub(crate) disk_reserve_bytes: Option<u64>,
+    /// Whether what waits in the pool when the node is stopped waits again after the next start.
+    pub(crate) keep_pool: Option<bool>,
     /// What is logged, as in `info,quorate=debug`.
     pub(crate) log: Option<String>,
     /// Whether the log is JSON, one object a line.
@@ -143,6 +147,7 @@ impl ConfigFile {
             index: over.index.or(self.index),
             scrub_interval_s: over.scrub_interval_s.or(self.scrub_interval_s),
             disk_reserve_bytes: over.disk_reserve_bytes.or(self.disk_reserve_bytes),
+            keep_pool: over.keep_pool.or(self.keep_pool),
             log: over.log.or(self.log),
             log_json: over.log_json.or(self.log_json),
         }
@@ -176,6 +181,11 @@ impl ConfigFile {
 }
 
 impl NodeConfig {
+    /// Where what waits in the pool is kept over a restart, if it is.
+    pub(crate) fn kept_pool(&self) -> Option<PathBuf> {
+        self.keep_pool.then(|| self.home.join("data/pool"))
+    }
+
     /// Reads genesis document and keys of `home`; `settings` is the file with what overrides it.
     ///
     /// # Errors
@@ -200,6 +210,7 @@ impl NodeConfig {
             name: settings.name.clone().or(card_name).unwrap_or_else(|| "observer".to_owned()),
             ledger: settings.ledger()?,
             disk_reserve_bytes: settings.disk_reserve_bytes.unwrap_or(DISK_RESERVE_BYTES),
+            keep_pool: settings.keep_pool.unwrap_or(true),
             peers: peers(&genesis, settings, network_key.public())?,
             genesis_json: json.into(),
             consensus_key,

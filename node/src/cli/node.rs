@@ -44,6 +44,9 @@ pub(crate) struct NodeArgs {
     /// Free bytes of the disk below which the node stops taking part, 0 for never [default: 536870912].
     #[arg(long, env = "QUORATE_DISK_RESERVE_BYTES", value_name = "BYTES")]
     disk_reserve_bytes: Option<u64>,
+    /// Keep what waits in the pool over a restart [default: true].
+    #[arg(long, env = "QUORATE_KEEP_POOL", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    keep_pool: Option<bool>,
     /// What is logged, as in `info,quorate=debug` [default: info]. At SIGUSR1 the node reads `log` of config.toml anew.
     #[arg(long, env = "QUORATE_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -69,6 +72,7 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), NodeError> {
         index: args.index,
         scrub_interval_s: args.scrub_interval_s,
         disk_reserve_bytes: args.disk_reserve_bytes,
+        keep_pool: args.keep_pool,
         log: args.log,
         log_json: args.log_json,
     };

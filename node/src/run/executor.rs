@@ -22,6 +22,7 @@ use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Input, SealedBlock};
 use quorate_rpc::Rejection;
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -54,8 +55,8 @@ pub(super) enum Job {
     Body(BlockHash, oneshot::Sender<Option<Block>>),
     /// No primary is suspected for this transaction any more (R40).
     Excuse(TransactionId),
-    /// Stop: everything durable, then end.
-    Stop,
+    /// Stop: everything durable, then end; with what waits in this file, if that is to be kept.
+    Stop(Option<PathBuf>),
 }
 
 impl Job {
@@ -72,7 +73,7 @@ impl Job {
             | Self::SentBefore(..)
             | Self::Body(..)
             | Self::Excuse(_)
-            | Self::Stop => None,
+            | Self::Stop(_) => None,
         }
     }
 }
@@ -160,7 +161,7 @@ impl Executor {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let stop = matches!(job, Job::Stop);
+            let stop = matches!(job, Job::Stop(_));
             if matches!(job, Job::Commit(..)) {
                 last_commit = Instant::now();
             }
@@ -211,9 +212,12 @@ impl Executor {
             Job::Body(hash, answer) => {
                 let _ = answer.send(self.ledger.body(hash)?);
             }
-            Job::Stop => {
+            Job::Stop(keep) => {
                 self.ledger.sync()?;
                 self.checkpoint()?;
+                if let Some(path) = keep {
+                    self.keep(&path);
+                }
             }
         }
         Ok(())

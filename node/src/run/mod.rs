@@ -39,6 +39,7 @@ mod executor;
 #[cfg(test)]
 mod fixture;
 mod ingest;
+mod keep;
 mod known;
 mod metrics;
 mod probe;
@@ -122,7 +123,7 @@ pub(crate) async fn run_node(
     tracing::info!("stopping");
     drop(stop_rpc);
     let _ = rpc.await;
-    node.stop().await;
+    node.stop(config.kept_pool()).await;
     reason.map_or(Ok(()), |reason| Err(NodeError::Stopped(reason)))
 }
 
@@ -189,7 +190,7 @@ impl Node {
             known: known.clone(),
             metrics: metrics.clone(),
         };
-        let (submit, message_queue) = start_intake(ingest, context.clone(), events)?;
+        let (submit, message_queue) = start_intake(ingest, keep::read(config), context.clone(), events)?;
         let (catching_up_tx, catching_up) = watch::channel(false);
         let sync_jobs = start_sync(Sync {
             context,
@@ -255,10 +256,10 @@ impl Node {
     }
 
     /// Core first, so that nothing new begins; then everything that began becomes durable.
-    async fn stop(self) {
+    async fn stop(self, keep_pool: Option<std::path::PathBuf>) {
         drop(self.stop_core);
         let _ = self.core.await;
-        let _ = self.executor.send(Job::Stop);
+        let _ = self.executor.send(Job::Stop(keep_pool));
         let executor = self.executor_thread;
         let _ = tokio::task::spawn_blocking(move || executor.join()).await;
         self.network.shutdown().await;
@@ -309,6 +310,7 @@ fn start_sync(sync: Sync) -> mpsc::Sender<SyncJob> {
 /// the core is to hear.
 fn start_intake(
     ingest: Ingest,
+    kept: Vec<quorate_chain::Transaction>,
     context: watch::Receiver<Arc<EpochContext>>,
     events: mpsc::Receiver<Event>,
 ) -> Result<(mpsc::Sender<Submission>, mpsc::Receiver<Heard>), NodeError> {
@@ -319,6 +321,7 @@ fn start_intake(
     let filler = Filler::new(known.clone(), network.clone(), core.clone(), metrics.clone());
     let metrics = metrics.clone();
     let ingest = start_ingest(ingest, submitted)?;
+    tokio::spawn(keep::bring(kept, ingest.clone()));
     start_verifier(Verifier { context, core, ingest, filler, metrics }, events, server)?;
     Ok((submit, messages))
 }

@@ -9,7 +9,7 @@
 //! | `proof.rs` | checks blocks offline: the genesis document and `quorate-chain`, nothing else |
 //! | `chain.rs` | what several nodes say of one chain, compared and checked |
 //! | `load.rs` | clients that send until the nodes are killed, and what must be there afterwards |
-//! | `agreement.rs` `again.rs` `bench.rs` `crashes.rs` `power.rs` `rejections.rs` `refusals.rs` `observer.rs` `guard.rs` `instructions.rs` `tools.rs` `way.rs` | the tests |
+//! | `agreement.rs` `again.rs` `bench.rs` `crashes.rs` `power.rs` `rejections.rs` `refusals.rs` `observer.rs` `guard.rs` `instructions.rs` `keep.rs` `tools.rs` `way.rs` | the tests |
 //!
 //! The devnets take turns, so that each has the machine for itself. `QUORATE_PROGRAM` names another binary to be
 //! tested than the one beside these tests.
@@ -24,6 +24,7 @@ mod crashes;
 mod devnet;
 mod guard;
 mod instructions;
+mod keep;
 mod load;
 mod nodes;
 mod observer;

@@ -46,6 +46,14 @@ impl Node {
         self.running = Some(command.spawn().unwrap());
     }
 
+    /// Stops it as an operator would, and waits for its end.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            drop(child.stdin.take());
+            assert!(child.wait().unwrap().success());
+        }
+    }
+
     /// Sends the process to its end, without waiting for that.
     pub(crate) fn kill(&mut self) {
         if let Some(child) = &mut self.running {

@@ -2,6 +2,7 @@
 
 use super::{Executor, Insertion, Progress, next_nonce};
 use crate::cli::now;
+use crate::run::keep;
 use crate::run::metrics::Outcome;
 use crate::run::way;
 use crate::run::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
@@ -9,6 +10,7 @@ use quorate_chain::execution::{check_form, work};
 use quorate_chain::{Block, Transaction, TransactionId};
 use quorate_consensus::{Input, Pending};
 use quorate_rpc::Rejection;
+use std::path::Path;
 use std::time::Duration;
 
 /// What of the pool the next block could hold.
@@ -123,6 +125,17 @@ impl Executor {
             all.push(batch);
         }
         all
+    }
+
+    /// Writes what waits, for the next start.
+    pub(super) fn keep(&self, path: &Path) {
+        match keep::write(path, self.pool.oldest().map(|(_, transaction)| transaction)) {
+            Ok(0) => {}
+            Ok(transactions) => tracing::info!(transactions, "kept what waits in the pool"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot keep what waits in the pool")
+            }
+        }
     }
 
     /// Gives up what has waited too long.
