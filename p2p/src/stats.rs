@@ -17,12 +17,20 @@ pub struct Stats {
     pub frames_dropped: u64,
     /// Gossip batches that came in for the first time.
     pub gossip_received: u64,
+    /// Bytes of them.
+    pub gossip_bytes_received: u64,
     /// Gossip batches rejected by the application, or longer than allowed.
     pub gossip_rejected: u64,
     /// Gossip batches and requests dropped because the events were not read fast enough.
     pub events_dropped: u64,
     /// Gossip batches published.
     pub gossip_published: u64,
+    /// Bytes of them; each peer is sent as many.
+    pub gossip_bytes_published: u64,
+    /// Bytes of requests and answers sent.
+    pub request_bytes_sent: u64,
+    /// Bytes of requests and answers received.
+    pub request_bytes_received: u64,
     /// Gossip messages not sent to one peer because it takes them too slowly.
     pub gossip_dropped: u64,
     /// Gossip batches that could not be published.
@@ -39,9 +47,13 @@ pub(crate) struct Counters {
     pub(crate) frame_bytes_received: AtomicU64,
     pub(crate) frames_dropped: AtomicU64,
     pub(crate) gossip_received: AtomicU64,
+    pub(crate) gossip_bytes_received: AtomicU64,
     pub(crate) gossip_rejected: AtomicU64,
     pub(crate) events_dropped: AtomicU64,
     pub(crate) gossip_published: AtomicU64,
+    pub(crate) gossip_bytes_published: AtomicU64,
+    pub(crate) request_bytes_sent: AtomicU64,
+    pub(crate) request_bytes_received: AtomicU64,
     pub(crate) gossip_dropped: AtomicU64,
     pub(crate) publish_failed: AtomicU64,
     pub(crate) connections: AtomicU64,
@@ -66,9 +78,13 @@ impl Counters {
             frame_bytes_received: read(&self.frame_bytes_received),
             frames_dropped: read(&self.frames_dropped),
             gossip_received: read(&self.gossip_received),
+            gossip_bytes_received: read(&self.gossip_bytes_received),
             gossip_rejected: read(&self.gossip_rejected),
             events_dropped: read(&self.events_dropped),
             gossip_published: read(&self.gossip_published),
+            gossip_bytes_published: read(&self.gossip_bytes_published),
+            request_bytes_sent: read(&self.request_bytes_sent),
+            request_bytes_received: read(&self.request_bytes_received),
             gossip_dropped: read(&self.gossip_dropped),
             publish_failed: read(&self.publish_failed),
             connections: read(&self.connections),

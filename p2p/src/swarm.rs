@@ -112,18 +112,25 @@ impl Task {
     fn on_command(&mut self, command: Command) {
         let behaviour = self.swarm.behaviour_mut();
         match command {
-            Command::Publish(batch) => match behaviour.gossip.publish(self.names.topic.clone(), batch) {
-                Ok(_) => count(&self.counters.gossip_published),
-                Err(error) => {
-                    count(&self.counters.publish_failed);
-                    tracing::debug!(%error, "a batch was not published");
+            Command::Publish(batch) => {
+                let bytes = batch.len();
+                match behaviour.gossip.publish(self.names.topic.clone(), batch) {
+                    Ok(_) => {
+                        count(&self.counters.gossip_published);
+                        add(&self.counters.gossip_bytes_published, bytes);
+                    }
+                    Err(error) => {
+                        count(&self.counters.publish_failed);
+                        tracing::debug!(%error, "a batch was not published");
+                    }
                 }
-            },
+            }
             Command::Verdict { message, source, acceptance } => {
                 self.on_verdict(&message, source, acceptance);
             }
             Command::Request { to, request, answer } => self.request(to, request, answer),
             Command::Respond { channel, response } => {
+                add(&self.counters.request_bytes_sent, response.len());
                 // The asker may have gone.
                 let _ = behaviour.requests.send_response(channel, response);
             }
@@ -175,6 +182,7 @@ impl Task {
             let _ = answer.send(Err(Error::Busy));
             return;
         }
+        add(&self.counters.request_bytes_sent, request.len());
         let id = self.swarm.behaviour_mut().requests.send_request(&peer, request);
         self.requests.insert(id, (to, answer));
     }
@@ -306,6 +314,7 @@ impl Task {
 
     fn on_gossip(&mut self, source: PeerId, message: MessageId, batch: Vec<u8>) {
         count(&self.counters.gossip_received);
+        add(&self.counters.gossip_bytes_received, batch.len());
         if batch.len() > crate::GOSSIP_BATCH_BYTES_MAX {
             return self.on_verdict(&message, source, MessageAcceptance::Reject);
         }
@@ -340,11 +349,13 @@ impl Task {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
                 request_response::Message::Request { request, channel, .. } => {
+                    add(&self.counters.request_bytes_received, request.len());
                     let Some(from) = self.peers.key(&peer) else { return };
                     let responder = Responder { channel, commands: self.commands.clone() };
                     self.offer(Event::Request { from, request, responder });
                 }
                 request_response::Message::Response { request_id, response } => {
+                    add(&self.counters.request_bytes_received, response.len());
                     if let Some((_, answer)) = self.requests.remove(&request_id) {
                         let _ = answer.send(Ok(response));
                     }

@@ -224,12 +224,36 @@ impl Collector for Beside {
                 stats.gossip_received,
             ),
             (
+                "p2p_gossip_received",
+                "What these batches take.",
+                Some(Unit::Bytes),
+                stats.gossip_bytes_received,
+            ),
+            (
                 "p2p_gossip_rejected",
                 "Gossip batches rejected, or longer than allowed.",
                 None,
                 stats.gossip_rejected,
             ),
             ("p2p_gossip_published", "Gossip batches published.", None, stats.gossip_published),
+            (
+                "p2p_gossip_published",
+                "What these batches take; each peer is sent as much.",
+                Some(Unit::Bytes),
+                stats.gossip_bytes_published,
+            ),
+            (
+                "p2p_requests_sent",
+                "What the requests and answers take that were sent.",
+                Some(Unit::Bytes),
+                stats.request_bytes_sent,
+            ),
+            (
+                "p2p_requests_received",
+                "What the requests and answers take that came in.",
+                Some(Unit::Bytes),
+                stats.request_bytes_received,
+            ),
             (
                 "p2p_gossip_dropped",
                 "Gossip messages not sent to one peer because it takes them too slowly.",

@@ -82,6 +82,12 @@ async fn a_batch_reaches_all_the_longest_too() {
                 verdict.accept();
             }
         }
+        // What warmed it up is counted as well.
+        let stats = nodes[publisher].network.stats();
+        assert!(stats.gossip_bytes_published >= length as u64, "{stats:?}");
+        for node in nodes.iter().enumerate().filter(|(i, _)| *i != publisher).map(|(_, node)| node) {
+            assert!(node.network.stats().gossip_bytes_received >= length as u64);
+        }
     }
 }
 

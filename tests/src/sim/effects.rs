@@ -4,12 +4,12 @@ use super::chart::Mark;
 use super::checker::Violation;
 use super::describe::short;
 use super::executor::Job;
-use super::node::Standing;
+use super::node::{Fetch, Standing};
 use super::signing::check;
 use super::slip::Slip;
 use super::wire::Wire;
 use super::world::{Event, World};
-use quorate_chain::{CommitCertificate, Epoch, Header};
+use quorate_chain::{CommitCertificate, Epoch, Header, Height};
 use quorate_consensus::message::verify_by;
 use quorate_consensus::{
     Effect, EvidenceKind, Input, Lost, Message, OldEpoch, Outgoing, Peer, SealedBlock, Unsigned, Verified,
@@ -140,10 +140,13 @@ impl World {
     fn ask_or_report(&mut self, node: usize, effect: Effect) -> Result<(), Violation> {
         match effect {
             Effect::FetchBlock(hash) => self.send_to_validators(node, &Wire::WantBody(hash)),
-            Effect::Sync { peer, .. } => {
+            Effect::Sync { peer, to } => {
                 let above = self.nodes[node].height();
-                if let Some(to) = self.roster.node(self.epoch(node), peer) {
-                    self.send(node, to, Wire::WantBlocks(above));
+                if let Some(peer) = self.roster.node(self.epoch(node), peer) {
+                    if let Some(process) = &mut self.nodes[node].process {
+                        process.fetch = Some(Fetch { peer, to, brought: Height::ZERO });
+                    }
+                    self.send(node, peer, Wire::WantBlocks(above));
                 }
             }
             Effect::SyncWithPeer { peer: Peer(peer) } => {

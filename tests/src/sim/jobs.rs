@@ -184,6 +184,7 @@ impl World {
             self.reply(node, 0, Answer::Input(Box::new(Input::Room(block.height()))));
         }
         self.pending_later(node);
+        self.fetch_more(node);
         if !ended {
             return Ok(Ok(None));
         }

@@ -45,6 +45,16 @@ pub(super) struct Process {
     pub(super) votes: VoteWriter,
     /// For when the next tick is scheduled.
     pub(super) tick_at: Option<u64>,
+    /// Blocks that it fetches, answer by answer.
+    pub(super) fetch: Option<Fetch>,
+}
+
+/// Up to which height a node fetches blocks of whom, and the last that the present answer brought.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fetch {
+    pub(super) peer: usize,
+    pub(super) to: Height,
+    pub(super) brought: Height,
 }
 
 /// What is ordered to go wrong with a node's disk; the error that follows is the plan's.
@@ -226,7 +236,7 @@ impl SimNode {
         if settings.slip() == Some(Slip::SkipsBucket) {
             executor.skip_bucket();
         }
-        Ok(Some((Process { replica, executor, votes, tick_at: None }, effects)))
+        Ok(Some((Process { replica, executor, votes, tick_at: None, fetch: None }, effects)))
     }
 
     /// The process ends, and maybe the power with it.

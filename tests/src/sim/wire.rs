@@ -4,6 +4,7 @@ use super::byzantine::Fate;
 use super::chart::Mark;
 use super::checker::Violation;
 use super::gap::Loss;
+use super::node::Fetch;
 use super::signing::check;
 use super::world::{Event, World};
 use quorate_chain::ledger::CommittedBlock;
@@ -205,6 +206,12 @@ impl World {
                 return Ok(());
             }
         };
+        if let Some(process) = &mut self.nodes[to].process
+            && let Some(fetch) = process.fetch.as_mut().filter(|fetch| fetch.peer == from)
+        {
+            let last = blocks.last().map(|(block, _)| block.height());
+            fetch.brought = fetch.brought.max(last.unwrap_or_default());
+        }
         let start = self.nodes[to].start;
         for (block, certificate) in blocks {
             if self.nodes[to].start != start || certificate.get().epoch != self.epoch(to) {
@@ -217,6 +224,21 @@ impl World {
             self.send(to, from, Wire::WantBlocks(last.block.header.height));
         }
         Ok(())
+    }
+
+    /// As a node does: when all of an answer is committed and the core asked for more, the next is asked for.
+    pub(super) fn fetch_more(&mut self, node: usize) {
+        let tip = self.nodes[node].height();
+        let Some(process) = &mut self.nodes[node].process else { return };
+        if let Some(Fetch { peer, to, brought }) = process.fetch
+            && brought > Height::ZERO
+            && tip >= brought
+        {
+            process.fetch = (tip < to).then_some(Fetch { peer, to, brought: Height::ZERO });
+            if tip < to {
+                self.send(node, peer, Wire::WantBlocks(tip));
+            }
+        }
     }
 
     /// A node without a seat hears nothing by itself.
