@@ -181,9 +181,9 @@ impl ConfigFile {
 }
 
 impl NodeConfig {
-    /// Where what waits in the pool is kept over a restart, if it is.
-    pub(crate) fn kept_pool(&self) -> Option<PathBuf> {
-        self.keep_pool.then(|| self.home.join("data/pool"))
+    /// Where what waits in the pool is kept over a restart.
+    pub(crate) fn pool_file(&self) -> PathBuf {
+        self.home.join("data/pool")
     }
 
     /// Reads genesis document and keys of `home`; `settings` is the file with what overrides it.

@@ -22,9 +22,8 @@ pub fn verify_zip215(signed: SignedMessage<'_>) -> bool {
 }
 
 /// The verdict on each of `signed`, in order. One multi-scalar multiplication if all are valid (12–16 µs a
-/// signature from 64 on, against 32 one by one); if not, halves are tried, so a few bad ones among many cost a
-/// few batches. Where both halves have bad ones, there are many: they are verified one by one, so that none costs more
-/// than two batches and itself.
+/// signature from 64 on, against 32 one by one); if not, halves are tried, so a bad one among many costs about as much
+/// as two batches more. Where both halves have bad ones there are many, and all between them are verified one by one.
 #[must_use]
 pub fn verify_batch(signed: &[SignedMessage<'_>]) -> Vec<bool> {
     let mut verdicts = vec![true; signed.len()];

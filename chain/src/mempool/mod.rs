@@ -112,6 +112,7 @@ pub struct Mempool {
     sent: VecDeque<(TimestampMs, TransactionId)>,
     bytes: usize,
     gapped: usize,
+    gapped_bytes: usize,
 }
 
 /// Arrivals of transactions that have left are kept up to so many, beside as many as wait.
@@ -133,6 +134,7 @@ impl Mempool {
             sent: VecDeque::new(),
             bytes: 0,
             gapped: 0,
+            gapped_bytes: 0,
         }
     }
 
@@ -158,6 +160,12 @@ impl Mempool {
     #[must_use]
     pub const fn gapped(&self) -> usize {
         self.gapped
+    }
+
+    /// Whether what nothing is missing for comes to so many transactions, or so many bytes.
+    #[must_use]
+    pub fn fills(&self, transactions: usize, bytes: usize) -> bool {
+        self.len() - self.gapped >= transactions || self.bytes - self.gapped_bytes >= bytes
     }
 
     /// Whether a transaction waits.
@@ -229,8 +237,10 @@ impl Mempool {
         let queue = self.accounts.get_mut(&account)?;
         let ready = queue.ready();
         self.gapped -= queue.gapped();
+        self.gapped_bytes -= queue.gapped_bytes();
         let changed = change(queue);
         self.gapped += queue.gapped();
+        self.gapped_bytes += queue.gapped_bytes();
         if queue.ready() != ready {
             queue.place.take().map(|place| self.line.remove(&place));
             if queue.ready().is_some() {
@@ -262,7 +272,8 @@ impl Mempool {
     }
 
     /// Transactions for the block at `height`, one an account in turn, each with its account's next nonce; the account
-    /// that was served longest ago is the first. `next_nonce` reads an account's next nonce at the parent's state. What it
+    /// that was served longest ago is the first. `next_nonce` reads an account's next nonce at the parent's state; `admit` is
+    /// asked of each that fits, in order, and what it refuses takes no place. What it
     /// costs grows with the block, not with the pool, unless most of the pool is in blocks in flight.
     pub fn batch(
         &self,
@@ -270,8 +281,9 @@ impl Mempool {
         transactions_max: usize,
         bytes_max: usize,
         mut next_nonce: impl FnMut(AccountId) -> Option<Nonce>,
+        admit: impl FnMut(&Transaction) -> bool,
     ) -> Vec<Transaction> {
-        let mut batch = Batch { height, transactions_max, bytes_max, bytes: 0, chosen: Vec::new() };
+        let mut batch = Batch { height, transactions_max, bytes_max, bytes: 0, admit, chosen: Vec::new() };
         let mut again = Vec::new();
         for account in self.line.values() {
             if batch.is_full() {
@@ -307,6 +319,18 @@ impl Mempool {
             let transaction = self.accounts.get(account)?.get(next_nonce(*account)?)?;
             (is_valid_at(transaction, height) && admitted(transaction)).then_some(transaction)
         })
+    }
+
+    /// These accounts go to the end of the line: what they have next can't be in a block now.
+    pub fn defer(&mut self, accounts: &[AccountId]) {
+        for account in accounts {
+            let queue = self.accounts.get_mut(account);
+            let Some(place) = queue.and_then(|queue| queue.place.as_mut()) else { continue };
+            self.line.remove(place);
+            self.line.insert(self.next_place, *account);
+            *place = self.next_place;
+            self.next_place += 1;
+        }
     }
 
     /// No primary is suspected for this one any more, as long as it waits (R40).
@@ -398,15 +422,16 @@ fn is_valid_at(transaction: &Transaction, height: Height) -> bool {
 }
 
 /// What is chosen for a block.
-struct Batch {
+struct Batch<A> {
     height: Height,
     transactions_max: usize,
     bytes_max: usize,
     bytes: usize,
+    admit: A,
     chosen: Vec<Transaction>,
 }
 
-impl Batch {
+impl<A: FnMut(&Transaction) -> bool> Batch<A> {
     const fn is_full(&self) -> bool {
         self.chosen.len() >= self.transactions_max || self.bytes >= self.bytes_max
     }
@@ -416,7 +441,7 @@ impl Batch {
         let Some(transaction) = queue.get(nonce) else { return false };
         let bytes = self.bytes + transaction.bytes().len();
         let fits = self.chosen.len() < self.transactions_max && bytes <= self.bytes_max;
-        if !fits || !is_valid_at(transaction, self.height) {
+        if !fits || !is_valid_at(transaction, self.height) || !(self.admit)(transaction) {
             return false;
         }
         self.bytes = bytes;

@@ -12,13 +12,15 @@ pub(super) struct Queue {
     /// The first nonce from `next` on that nothing waits with: what is below is ready.
     end: Nonce,
     waiting: BTreeMap<Nonce, Transaction>,
+    /// Bytes of those that wait for one that is not there.
+    gapped_bytes: usize,
     /// Its place among the accounts that have one with their next nonce.
     pub(super) place: Option<u64>,
 }
 
 impl Queue {
     pub(super) fn new(next: Nonce) -> Self {
-        Self { next, end: next, waiting: BTreeMap::new(), place: None }
+        Self { next, end: next, waiting: BTreeMap::new(), gapped_bytes: 0, place: None }
     }
 
     pub(super) fn get(&self, nonce: Nonce) -> Option<&Transaction> {
@@ -45,7 +47,13 @@ impl Queue {
         self.waiting.len() - (self.end.0 - self.next.0) as usize
     }
 
+    /// Bytes of those.
+    pub(super) const fn gapped_bytes(&self) -> usize {
+        self.gapped_bytes
+    }
+
     pub(super) fn insert(&mut self, nonce: Nonce, transaction: Transaction) {
+        self.gapped_bytes += transaction.bytes().len();
         self.waiting.insert(nonce, transaction);
         self.find_end();
     }
@@ -53,6 +61,12 @@ impl Queue {
     /// Takes one out that will never be in a block; those behind it wait for another in its place.
     pub(super) fn remove(&mut self, nonce: Nonce) -> Option<Transaction> {
         let transaction = self.waiting.remove(&nonce)?;
+        if nonce < self.end {
+            let behind = self.waiting.range(nonce..self.end);
+            self.gapped_bytes += behind.map(|(_, one)| one.bytes().len()).sum::<usize>();
+        } else {
+            self.gapped_bytes -= transaction.bytes().len();
+        }
         self.end = self.end.min(nonce).max(self.next);
         Some(transaction)
     }
@@ -61,7 +75,11 @@ impl Queue {
     pub(super) fn advance(&mut self, next: Nonce) -> Vec<Transaction> {
         let mut used = Vec::new();
         while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() < next) {
-            used.push(first.remove());
+            let (nonce, transaction) = first.remove_entry();
+            if nonce >= self.end {
+                self.gapped_bytes -= transaction.bytes().len();
+            }
+            used.push(transaction);
         }
         if next > self.next {
             self.next = next;
@@ -72,7 +90,8 @@ impl Queue {
     }
 
     fn find_end(&mut self) {
-        while self.waiting.contains_key(&self.end) {
+        while let Some(next) = self.waiting.get(&self.end) {
+            self.gapped_bytes -= next.bytes().len();
             self.end = self.end.next();
         }
     }

@@ -42,11 +42,11 @@ fn accounts_take_turns_and_nonces_keep_their_order() {
     }
     pool.insert(transaction(2, 0, 0), Nonce(0), NOW).unwrap();
     pool.insert(transaction(3, 1, 0), Nonce(0), NOW).unwrap();
-    let batch = pool.batch(Height(1), 100, 1 << 20, |_| Some(Nonce(0)));
+    let batch = pool.batch(Height(1), 100, 1 << 20, |_| Some(Nonce(0)), |_| true);
     assert_eq!(nonces(&batch), [0, 0, 1, 2], "one of each account first; a gap waits");
-    let first = pool.batch(Height(1), 1, 1 << 20, |_| Some(Nonce(0)))[0].body().account;
+    let first = pool.batch(Height(1), 1, 1 << 20, |_| Some(Nonce(0)), |_| true)[0].body().account;
     assert_eq!(first, batch[0].body().account, "it stands first in the line");
-    assert!(pool.batch(Height(1), 100, 10, |_| Some(Nonce(0))).is_empty(), "bytes are bounded");
+    assert!(pool.batch(Height(1), 100, 10, |_| Some(Nonce(0)), |_| true).is_empty(), "bytes are bounded");
     let includable = |nonce: u64, admitted: bool| {
         let found = pool.includable(Height(1), move |_| Some(Nonce(nonce)), move |_| admitted);
         found.map(Transaction::id).collect::<Vec<_>>()
@@ -56,7 +56,7 @@ fn accounts_take_turns_and_nonces_keep_their_order() {
     assert_eq!(includable(2, false), []);
     assert_eq!(includable(3, true), []);
     pool.committed(Height(1), &batch[..1]);
-    let second = pool.batch(Height(2), 1, 1 << 20, |_| Some(Nonce(0)))[0].body().account;
+    let second = pool.batch(Height(2), 1, 1 << 20, |_| Some(Nonce(0)), |_| true)[0].body().account;
     assert_ne!(first, second, "and then last");
 }
 
@@ -116,7 +116,7 @@ fn committed_and_expired_transactions_leave() {
     pool.committed(Height(5), &[transaction(1, 0, 0), transaction(1, 1, 0)]);
     assert!(!pool.contains(rival.id()), "its nonce was used by another");
     assert_eq!(pool.len(), 2);
-    assert!(pool.batch(Height(7), 9, 1 << 20, |_| Some(Nonce(0))).is_empty(), "expired at 7");
+    assert!(pool.batch(Height(7), 9, 1 << 20, |_| Some(Nonce(0)), |_| true).is_empty(), "expired at 7");
     pool.committed(Height(6), &[]);
     assert_eq!(pool.len(), 1);
     pool.committed(Height(7), &[transaction(1, 2, 0)]);
@@ -154,7 +154,7 @@ fn so_many_wait_for_one_that_is_missing_and_then_it_must_come_first() {
     assert_eq!((pool.gapped(), pool.len()), (3, 3));
     let refused = Refused::Gapped { missing: Nonce(0), found: Nonce(1) };
     assert_eq!(pool.insert(transaction(3, 1, 0), Nonce(0), NOW), Err(refused));
-    assert!(pool.batch(Height(1), 9, 1 << 20, |_| Some(Nonce(0))).is_empty());
+    assert!(pool.batch(Height(1), 9, 1 << 20, |_| Some(Nonce(0)), |_| true).is_empty());
     assert!(ids(&pool).is_empty());
     pool.insert(transaction(1, 0, 0), Nonce(0), NOW).unwrap();
     assert_eq!(pool.gapped(), 1, "those behind it have what they waited for");
@@ -257,9 +257,59 @@ mod model {
                     let from = (1..4).find(|i| transaction(*i, 0, 0).body().account == account).unwrap();
                     next[usize::from(from)]
                 };
-                let batch = pool.batch(Height(1), 9, 1 << 20, |account| Some(Nonce(nonces(account))));
+                let batch = pool.batch(Height(1), 9, 1 << 20, |account| Some(Nonce(nonces(account))), |_| true);
                 prop_assert_eq!(batch.len(), pool.len() - gapped);
             }
         }
     }
+}
+
+/// What can't be admitted takes neither a place nor bytes from those behind it, and stands behind them once that is known.
+#[test]
+fn what_is_not_admitted_keeps_nobody_out() {
+    let mut pool = small();
+    for from in 1..=4 {
+        pool.insert(transaction(from, 0, 0), Nonce(0), NOW).unwrap();
+    }
+    let good = transaction(4, 0, 0);
+    let (id, bytes) = (good.id(), good.bytes().len());
+    let admit = |one: &Transaction| one.id() == id;
+    assert_eq!(pool.batch(Height(1), 1, bytes, |_| Some(Nonce(0)), admit)[..], [good]);
+    let first = |pool: &Mempool| {
+        pool.includable(Height(1), |_| Some(Nonce(0)), |_| true).next().map(|one| one.body().account)
+    };
+    let of = |from: u8| transaction(from, 0, 0).body().account;
+    assert_eq!(first(&pool), Some(of(1)));
+    pool.defer(&[of(1), of(2), of(3), of(9)]);
+    assert_eq!(first(&pool), Some(of(4)));
+    assert_eq!((pool.line.len(), pool.len()), (4, 4));
+}
+
+/// A block is filled by what could be in it, not by what waits for a nonce that is missing.
+#[test]
+fn what_waits_behind_a_gap_fills_no_block() {
+    let mut pool = small();
+    let bytes = transaction(1, 0, 0).bytes().len();
+    let sum = |pool: &Mempool| {
+        let queues = pool.accounts.values();
+        let gapped = |queue: &Queue| {
+            let all =
+                (0..9).map(Nonce).filter(|nonce| *nonce >= queue.end()).filter_map(|nonce| queue.get(nonce));
+            all.map(|one| one.bytes().len()).sum::<usize>()
+        };
+        queues.map(gapped).sum::<usize>()
+    };
+    for nonce in [1, 3, 2] {
+        pool.insert(transaction(1, nonce, 0), Nonce(0), NOW).unwrap();
+        assert!(!pool.fills(1, 1) && pool.gapped_bytes == sum(&pool));
+    }
+    pool.insert(transaction(1, 0, 0), Nonce(0), NOW).unwrap();
+    assert!(pool.fills(4, usize::MAX) && pool.fills(9, 4 * bytes) && !pool.fills(5, 4 * bytes + 1));
+    assert!(pool.remove(transaction(1, 1, 0).id()).is_some());
+    assert_eq!((pool.gapped, pool.gapped_bytes), (2, sum(&pool)));
+    pool.committed(Height(1), &[transaction(1, 2, 0)]);
+    assert_eq!((pool.len(), pool.gapped, pool.gapped_bytes), (1, 0, 0));
+    pool.insert(transaction(2, 2, 5), Nonce(0), NOW).unwrap();
+    pool.committed(Height(5), &[]);
+    assert_eq!((pool.gapped_bytes, pool.bytes()), (0, bytes), "expired behind its gap");
 }

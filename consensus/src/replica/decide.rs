@@ -3,6 +3,7 @@
 
 use super::blocks::{Broken, Execution};
 use super::effect::{Effect, Halt};
+use super::rate::weight;
 use super::{AHEAD_MAX, DECIDED_MAX, RECENT_MAX, Replica, Tip};
 use crate::message::SealedBlock;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
@@ -145,10 +146,12 @@ impl Replica {
             self.recent.pop_first();
         }
         self.drop_overridden();
-        let accepted = self.accepted_at.get(&height);
+        let accepted = self.accepted_at.get(&height).copied();
         self.timeout.committed(accepted.map(|accepted| self.now.time.0.saturating_sub(accepted.0)));
-        if height > self.anchor.height {
-            self.rates.committed(block.header().transaction_count.into());
+        if accepted.is_some() {
+            self.rates.committed(weight(block));
+        } else {
+            self.caught_up_to(height);
         }
         self.forget(height);
         // R32: each commit above the own tip restarts the timer.

@@ -8,6 +8,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// R38: N, in windows. What is in flight when a transaction is sent can't hold it; as many blocks may come between.
 const BLOCKS_WINDOWS: u64 = 2;
+/// Transactions that are watched: who makes the oldest another one all the time restarts no count.
+const WATCHED_MAX: usize = 8;
 /// Transactions for which some primary was suspected and that are not excused yet.
 const SUSPECTED_MAX: usize = 64;
 
@@ -19,7 +21,7 @@ struct Moment {
     time: Time,
 }
 
-/// The transaction that has waited longest.
+/// A transaction that was the one that has waited longest.
 #[derive(Clone, Copy, Debug)]
 struct Watched {
     transaction: TransactionId,
@@ -32,7 +34,9 @@ struct Watched {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fairness {
     roomy: u64,
-    watched: Option<Watched>,
+    /// Blocks up to here came from others, after their time.
+    caught_up_to: Height,
+    watched: VecDeque<Watched>,
     /// R40: under which primaries a transaction was passed over and they were suspected for it.
     suspected: VecDeque<(TransactionId, BTreeSet<ValidatorIndex>)>,
 }
@@ -40,7 +44,21 @@ pub(super) struct Fairness {
 impl Fairness {
     /// R41: counts restart with the view.
     pub(super) fn enter(&mut self) {
-        (self.roomy, self.watched) = (0, None);
+        self.roomy = 0;
+        self.watched.clear();
+    }
+
+    /// What is known of this one, which from now on is watched.
+    fn watch(&mut self, transaction: TransactionId, now: Moment) -> &mut Watched {
+        let place = self.watched.iter().position(|watched| watched.transaction == transaction);
+        let place = place.unwrap_or_else(|| {
+            if self.watched.len() == WATCHED_MAX {
+                self.watched.pop_front();
+            }
+            self.watched.push_back(Watched { transaction, since: now, sent: None });
+            self.watched.len() - 1
+        });
+        &mut self.watched[place]
     }
 
     /// Under how many primaries it was passed over, with this one.
@@ -67,32 +85,36 @@ impl Replica {
 
     /// R38: a committed block of this view could have held more.
     pub(super) fn on_room(&mut self, height: Height) {
-        self.fairness.roomy += u64::from(height > self.anchor.height);
+        let of_view = height > self.anchor.height && height > self.fairness.caught_up_to;
+        self.fairness.roomy += u64::from(of_view);
+    }
+
+    /// A block is committed that this replica had not accepted: it is behind, and what it sees of the others is past.
+    pub(super) fn caught_up_to(&mut self, height: Height) {
+        self.fairness.caught_up_to = height;
+        self.fairness.watched.clear();
+        self.rates.waits(false);
     }
 
     /// R38: what is passed over for long is sent to all, and if that does not help the primary is suspected.
     fn watch(&mut self) {
         let watches = self.votes_now() && !self.is_primary() && !mistaken!(self, PassedOverUnnoticed);
-        let Some(transaction) = self.pending.oldest().filter(|_| watches) else {
-            self.fairness.watched = None;
-            return;
-        };
+        let Some(transaction) = self.pending.oldest().filter(|_| watches) else { return };
         let now = Moment { roomy: self.fairness.roomy, time: self.now.time };
-        let known = self.fairness.watched.filter(|watched| watched.transaction == transaction);
-        let mut watched = known.unwrap_or(Watched { transaction, since: now, sent: None });
         let blocks = BLOCKS_WINDOWS * self.config.window;
         // A block takes no time when nothing else waits, so time counts as well.
         let passed =
             |since: Moment, ms: u64| now.roomy >= since.roomy + blocks && now.time >= since.time + ms;
+        let timeout_ms = self.timeout.ms();
+        let watched = self.fairness.watch(transaction, now);
         match watched.sent {
-            None if passed(watched.since, self.timeout.ms() / 2) => {
+            None if passed(watched.since, timeout_ms / 2) => {
                 watched.sent = Some(now);
                 self.out.push(Effect::RelayTransactions { first: Some(transaction) });
             }
-            Some(sent) if passed(sent, self.timeout.ms()) => self.suspect_for(transaction),
+            Some(sent) if passed(sent, timeout_ms) => self.suspect_for(transaction),
             _ => {}
         }
-        self.fairness.watched = Some(watched);
     }
 
     /// R40: under f+1 primaries one of them was honest.
@@ -112,6 +134,20 @@ impl Replica {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn r38_the_last_ones_are_watched_whichever_is_the_oldest() {
+        let mut fairness = Fairness::default();
+        let id = |i: usize| TransactionId([u8::try_from(i).unwrap(); 32]);
+        let moment = |roomy| Moment { roomy, time: Time(0) };
+        for i in 0..WATCHED_MAX {
+            assert_eq!(fairness.watch(id(i), moment(i as u64)).since.roomy, i as u64);
+        }
+        assert_eq!(fairness.watch(id(0), moment(100)).since.roomy, 0, "it is known");
+        assert_eq!(fairness.watch(id(99), moment(101)).since.roomy, 101);
+        assert_eq!(fairness.watched.len(), WATCHED_MAX);
+        assert_eq!(fairness.watch(id(0), moment(102)).since.roomy, 102, "the first went");
+    }
 
     #[test]
     fn r40_what_was_passed_over_is_remembered_for_so_many() {

@@ -1,13 +1,24 @@
 //! A primary that is much slower than those before (R41; Aardvark: Clement et al., NSDI'09, §4.2).
 
 use super::Replica;
+use crate::message::SealedBlock;
 use crate::time::Time;
+use quorate_chain::Transaction;
 use std::collections::VecDeque;
 
 /// Commits are counted for so many base time-outs until they are compared: the ten seconds of R41 with that of one.
 pub(super) const RATE_TIMEOUTS: u64 = 10;
 
-/// How many transactions views commit while more than a block of them waits, in stretches of one length.
+/// What a block counts: its bytes, and for each transaction about what its signatures and changes cost beside these, so
+/// that a load of few long transactions is none of a slow primary.
+pub(super) fn weight(block: &SealedBlock) -> u64 {
+    const TRANSACTION: u64 = 200;
+    let transactions = &block.block().transactions;
+    let bytes = |transaction: &Transaction| transaction.bytes().len() as u64;
+    transactions.iter().map(|transaction| TRANSACTION + bytes(transaction)).sum()
+}
+
+/// How much views commit while more than a block waits, in stretches of one length.
 #[derive(Clone, Debug)]
 pub(super) struct Rates {
     stretch_ms: u64,
@@ -18,7 +29,7 @@ pub(super) struct Rates {
     /// Whether a full block has waited throughout it.
     pressed: bool,
     /// What it has committed.
-    transactions: u64,
+    weight: u64,
     /// Stretches of this view in which a full block waited throughout, and what they committed.
     stretches: (u64, u64),
     /// What a stretch of the last views committed, each view's mean.
@@ -28,7 +39,7 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) const fn new(stretch_ms: u64, views_max: usize, now: Time) -> Self {
         let before = VecDeque::new();
-        Self { stretch_ms, views_max, began: now, pressed: false, transactions: 0, stretches: (0, 0), before }
+        Self { stretch_ms, views_max, began: now, pressed: false, weight: 0, stretches: (0, 0), before }
     }
 
     /// A view begins.
@@ -47,18 +58,18 @@ impl Rates {
         self.pressed &= full;
     }
 
-    pub(super) const fn committed(&mut self, transactions: u64) {
-        self.transactions += transactions;
+    pub(super) const fn committed(&mut self, weight: u64) {
+        self.weight += weight;
     }
 
     const fn begin(&mut self, now: Time, full: bool) {
-        (self.began, self.pressed, self.transactions) = (now, full, 0);
+        (self.began, self.pressed, self.weight) = (now, full, 0);
     }
 
     /// This view's so far.
     const fn mean(&self) -> Option<u64> {
-        let (count, transactions) = self.stretches;
-        transactions.checked_div(count)
+        let (count, weight) = self.stretches;
+        weight.checked_div(count)
     }
 
     /// The median of the last views', this one among them.
@@ -76,7 +87,7 @@ impl Rates {
         }
         let mut slow = false;
         if self.pressed {
-            let rate = self.transactions.saturating_mul(self.stretch_ms) / ms.max(1);
+            let rate = self.weight.saturating_mul(self.stretch_ms) / ms.max(1);
             slow = self.expected().is_some_and(|expected| rate < expected / 2);
             self.stretches = (self.stretches.0 + 1, self.stretches.1 + rate);
         }
@@ -100,8 +111,8 @@ mod tests {
     use super::*;
 
     /// A stretch of a second, and what was committed in it.
-    fn stretch(rates: &mut Rates, second: &mut u64, transactions: u64) -> bool {
-        rates.committed(transactions);
+    fn stretch(rates: &mut Rates, second: &mut u64, weight: u64) -> bool {
+        rates.committed(weight);
         *second += 1;
         rates.end(Time(*second * 1_000), true)
     }

@@ -93,9 +93,11 @@ impl<S: Service, D: Storage> Host<S, D> {
             Effect::Commit { block, certificate, path } => self.commit(&block, certificate, path)?,
             Effect::FetchBlock(hash) => self.broadcast(&Wire::WantBody(hash)),
             Effect::Sync { peer, to } => self.ask_for_blocks(peer, to),
-            // The next one of every host, so the first as well.
-            Effect::RelayTransactions { first: _ } => {
-                let waiting = self.pool.take(self.execution.next(), usize::from(self.me.0), RELAY);
+            Effect::RelayTransactions { first } => {
+                let first = first.and_then(|first| self.pool.get(first)).cloned();
+                let some = self.pool.take(self.execution.next(), usize::from(self.me.0), RELAY);
+                let others = some.into_iter().filter(|other| Some(other) != first.as_ref());
+                let waiting = first.iter().cloned().chain(others).take(RELAY_OPERATIONS_MAX).collect();
                 if let Ok(waiting) = List::new(waiting) {
                     self.broadcast(&Wire::Operations(waiting));
                 }
@@ -267,7 +269,7 @@ impl<S: Service, D: Storage> Host<S, D> {
         let waits = self.pool.has_ready(self.execution.next());
         let pending = if waits {
             let oldest = self.pool.oldest(self.execution.next());
-            Pending::Some { oldest, full: self.pool.fills(BLOCK) }
+            Pending::Some { oldest, full: self.pool.fills(self.execution.next(), BLOCK) }
         } else {
             Pending::Nothing
         };

@@ -127,11 +127,26 @@ impl Pool {
         }
     }
 
-    /// Whether what waits comes to these limits.
-    pub(super) fn fills(&self, limits: Limits) -> bool {
-        let operations: usize = self.lanes.iter().map(|lane| lane.waiting.len()).sum();
-        let bytes: usize = self.lanes.iter().map(|lane| lane.bytes).sum();
-        operations >= limits.operations_max || bytes >= limits.bytes_max
+    /// Whether what nothing is missing for comes to these limits.
+    pub(super) fn fills(&self, next: &[Nonce], limits: Limits) -> bool {
+        let (mut operations, mut bytes) = (0, 0);
+        for (lane, next) in self.lanes.iter().zip(next) {
+            let mut nonce = *next;
+            while let Some(waiting) = lane.waiting.get(&nonce) {
+                (operations, bytes) = (operations + 1, bytes + waiting.transaction.bytes().len());
+                if operations >= limits.operations_max || bytes >= limits.bytes_max {
+                    return true;
+                }
+                nonce = nonce.next();
+            }
+        }
+        false
+    }
+
+    /// One that waits.
+    pub(super) fn get(&self, id: TransactionId) -> Option<&Transaction> {
+        let mut waiting = self.lanes.iter().flat_map(|lane| lane.waiting.values());
+        waiting.find(|waiting| waiting.transaction.id() == id).map(|waiting| &waiting.transaction)
     }
 
     /// What a block on top of these nonces may hold: of each host in turn its next operation, beginning with
@@ -198,6 +213,9 @@ mod tests {
         assert_eq!(pool.take(&NEXT, 1, Limits { bytes_max, ..all }).len(), 2);
         assert_eq!(pool.oldest(&NEXT), Some(operation(0, 0, 1).id()), "of those that come next");
         assert_eq!(pool.free_nonce(ValidatorIndex(0), Nonce(0)), Nonce(2));
+        let limits = |operations_max| Limits { operations_max, bytes_max: usize::MAX };
+        assert!(pool.fills(&NEXT, limits(3)) && !pool.fills(&NEXT, limits(4)), "3 waits for 2");
+        assert_eq!(pool.get(operation(0, 3, 1).id()), Some(&operation(0, 3, 1)));
         pool.excuse(operation(0, 0, 1).id());
         assert_eq!(pool.oldest(&NEXT), Some(operation(1, 0, 1).id()), "R40");
         pool.excuse(operation(1, 0, 1).id());

@@ -204,7 +204,8 @@ impl Executor {
                 tracing::warn!(transaction = %id, "no primary has put this transaction into a block; nobody is \
                     suspected for it any more");
                 self.pool.excuse(id);
-                self.show();
+                let waiting = self.waiting();
+                self.show(waiting);
             }
             Job::SentBefore(age, batches, answer) => {
                 let _ = answer.send(self.sent_before(age, batches));
@@ -288,10 +289,11 @@ impl Executor {
         if self.ledger.tip().ends_epoch {
             self.begin_epoch();
         }
-        if self.had_room(&committed.block) {
+        let waiting = self.waiting();
+        if self.had_room(&committed.block, &waiting) {
             self.answer(Input::Room(height));
         }
-        self.show();
+        self.show(waiting);
         Ok(())
     }
 
@@ -309,15 +311,14 @@ impl Executor {
         let bytes = parameters.block_bytes_max as usize;
         let transactions = match self.ledger.reader_at(parent) {
             Some(state) => {
-                let mut chosen = self.pool.batch(height, count, bytes, |id| next_nonce(&state, id));
-                // A key may have lost its rights since the transaction came in, or a quota is spent. What
-                // follows it in its account is then refused for its nonce.
+                // A key may have lost its rights since the transaction came in, or a quota is spent. What follows it in
+                // its account is then not asked for.
                 let mut admission = Admission::new(&state, parameters, quota_time());
-                chosen.retain(|transaction| {
+                let admit = |transaction: &Transaction| {
                     admission.work() + work(transaction) <= parameters.block_work_max
                         && admission.admit(transaction).is_ok()
-                });
-                chosen
+                };
+                self.pool.batch(height, count, bytes, |id| next_nonce(&state, id), admit)
             }
             None => Vec::new(),
         };

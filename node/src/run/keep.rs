@@ -59,17 +59,22 @@ pub(super) fn take(path: &Path) -> io::Result<Vec<Transaction>> {
     Ok(all.into_inner())
 }
 
-/// What the last run of this node kept of its pool.
+/// What the last run of this node kept of its pool. What an older one kept goes if nothing is to be kept any more.
 pub(super) fn read(config: &NodeConfig) -> Vec<Transaction> {
-    let Some(path) = config.kept_pool() else { return Vec::new() };
-    match take(&path) {
-        Ok(kept) => kept,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "the transactions that waited at the last stop are lost here; \
-                clients and other validators have them");
-            Vec::new()
+    let path = config.pool_file();
+    let read = if config.keep_pool {
+        take(&path)
+    } else {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(Vec::new()),
         }
-    }
+    };
+    read.unwrap_or_else(|error| {
+        tracing::warn!(path = %path.display(), %error, "the transactions that waited at the last stop are lost here; \
+            clients and other validators have them");
+        Vec::new()
+    })
 }
 
 /// Brings them to the checks.

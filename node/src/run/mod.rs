@@ -123,7 +123,7 @@ pub(crate) async fn run_node(
     tracing::info!("stopping");
     drop(stop_rpc);
     let _ = rpc.await;
-    node.stop(config.kept_pool()).await;
+    node.stop(config.keep_pool.then(|| config.pool_file())).await;
     reason.map_or(Ok(()), |reason| Err(NodeError::Stopped(reason)))
 }
 
@@ -166,7 +166,7 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let (clock, known, metrics) = (Clock::start(), Known::default(), Metrics::new());
         let (replica, first, context) = start::replica(config, &stored, clock)?;
-        let Stored { opened, votes } = stored;
+        let Stored { opened, votes, kept } = stored;
         let (reader, chain) = (opened.reader.clone(), context.chain);
         let validators = core::network_keys(&context.set);
         let (context_tx, context) = watch::channel(Arc::new(context));
@@ -190,7 +190,7 @@ impl Node {
             known: known.clone(),
             metrics: metrics.clone(),
         };
-        let (submit, message_queue) = start_intake(ingest, keep::read(config), context.clone(), events)?;
+        let (submit, message_queue) = start_intake(ingest, kept, context.clone(), events)?;
         let (catching_up_tx, catching_up) = watch::channel(false);
         let sync_jobs = start_sync(Sync {
             context,

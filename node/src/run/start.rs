@@ -1,12 +1,13 @@
 //! What a node starts from: ledger and vote journal, and the core that follows from them.
 
 use super::core::Clock;
+use super::keep;
 use super::probe::probe;
 use super::votes::VoteJournal;
 use crate::config::NodeConfig;
 use crate::error::NodeError;
 use quorate_chain::ledger::{LedgerOptions, Opened};
-use quorate_chain::{Epoch, Height};
+use quorate_chain::{Epoch, Height, Transaction};
 use quorate_consensus::message::EpochContext;
 use quorate_consensus::{Config, Replica, SealedBlock, Tip};
 use quorate_genesis::vote_record;
@@ -19,6 +20,8 @@ const ANCESTORS: u64 = 64;
 pub(super) struct Stored {
     pub(super) opened: Opened,
     pub(super) votes: VoteJournal,
+    /// What waited in the pool at the last stop.
+    pub(super) kept: Vec<Transaction>,
 }
 
 pub(super) fn open(config: &NodeConfig) -> Result<Stored, NodeError> {
@@ -33,7 +36,7 @@ pub(super) fn open(config: &NodeConfig) -> Result<Stored, NodeError> {
         from_kept_tree = opened.report.from_kept_tree,
         uncommitted = opened.uncommitted.len(), "opened the ledger"
     );
-    Ok(Stored { opened, votes })
+    Ok(Stored { opened, votes, kept: keep::read(config) })
 }
 
 /// The epoch in which the next height is, and the own seat in it.
@@ -64,7 +67,7 @@ pub(super) fn replica(
     stored: &Stored,
     clock: Clock,
 ) -> Result<(Replica, Vec<quorate_consensus::Effect>, EpochContext), NodeError> {
-    let Stored { opened, votes } = stored;
+    let Stored { opened, votes, .. } = stored;
     let context = epoch_at_tip(config, opened)?;
     let me = config.consensus_key.as_ref().and_then(|key| context.set.index_of(key.public()));
     let parameters = opened.ledger.parameters();

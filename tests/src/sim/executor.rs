@@ -143,7 +143,7 @@ impl Executor {
     pub(super) fn batch(&mut self, parent: BlockHash, height: Height) -> Vec<Transaction> {
         let Some(state) = self.ledger.reader_at(parent) else { return Vec::new() };
         let bytes = self.ledger.parameters().block_bytes_max as usize;
-        self.pool.batch(height, BATCH_MAX, bytes, |account| next_nonce(&state, account))
+        self.pool.batch(height, BATCH_MAX, bytes, |account| next_nonce(&state, account), |_| true)
     }
 
     /// Takes a transaction into the pool; false if it has no business there.
@@ -167,7 +167,7 @@ impl Executor {
             return Pending::Nothing;
         }
         let oldest = includable.find(|id| !self.pool.is_excused(*id));
-        Pending::Some { oldest, full: self.pool.len() >= BATCH_MAX }
+        Pending::Some { oldest, full: self.pool.fills(BATCH_MAX, usize::MAX) }
     }
 
     /// R40.

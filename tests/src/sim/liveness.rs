@@ -45,7 +45,8 @@ impl World {
     }
 
     /// L: after healing, how soon anything is committed for the first time. The time-outs that count are those in
-    /// force at healing, as slow commits before may have raised them (R31). A clock that stays wrong is not healed.
+    /// force at healing, as slow commits before may have raised them (R31), and what blocks of before the healing raise
+    /// them to where they are committed only after it. A clock that stays wrong is not healed.
     pub(super) fn watch_resumption(&mut self) {
         let Some((healed, _)) = self.healed else { return };
         let Some(first) = self.outcome.commits_ms.iter().find(|at| **at > healed) else { return };

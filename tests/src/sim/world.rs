@@ -325,14 +325,20 @@ impl World {
         let stand = |replica: &quorate_consensus::Replica| {
             ((replica.epoch(), replica.view()), replica.phase(), replica.timeout_ms())
         };
-        let before = stand(replica);
+        let (before, tip) = (stand(replica), replica.tip().height);
         let effects = replica.step(now, input);
-        let after = stand(replica);
+        let (after, commits) = (stand(replica), replica.tip().height > tip);
         let (term, phase, timeout_ms) = after;
         self.outcome.view = self.outcome.view.max(term.1.0);
         let anchor = (term > before.0).then(|| replica.anchor());
-        if phase == Phase::Normal && self.healed.is_some() && timeout_ms > self.timeout_ms {
+        // Not what doubles while the view changes.
+        if (phase == Phase::Normal || commits) && self.healed.is_some() && timeout_ms > self.timeout_ms {
             self.watch_timeout(timeout_ms);
+        }
+        if commits
+            && self.outcome.commits_ms.last().is_none_or(|last| Some(*last) <= self.healed.map(|(at, _)| at))
+        {
+            self.healed_timeout_ms = self.healed_timeout_ms.max(timeout_ms);
         }
         if before != after {
             self.note(Mark::At(node), || format!("v{} {phase:?}, time-out {timeout_ms} ms", term.1));

@@ -79,3 +79,27 @@ fn an_idle_network_asks_when_nothing_is_heard_of_the_primary() {
     assert_eq!(asks.iter().position(|asked| *asked), Some(11), "three Statuses did not come");
     assert_eq!(rig.replica.phase(), Phase::Normal);
 }
+
+/// With W = 1 two blocks with room are enough, twice. Of blocks that come from sync none counts: what waits here may have
+/// been committed long ago.
+#[test]
+fn r38_who_catches_up_suspects_nobody() {
+    let passes_over = |live: bool| {
+        let mut rig = Rig::new(1, 1);
+        rig.step(pending());
+        let mut seen = Vec::new();
+        for block in &blocks(12) {
+            if live {
+                rig.accept(block);
+            }
+            rig.commit(block, &c(0, block));
+            rig.now.time = rig.now.time + TIMEOUT_MS / 4;
+            seen.extend(rig.step(crate::Input::Room(block.height())));
+            seen.extend(rig.step(pending()));
+        }
+        seen.retain(|effect| *effect == relayed(Some(WAITING)) || *effect == sent(suspect(0)));
+        seen
+    };
+    assert_eq!(passes_over(true), [relayed(Some(WAITING)), sent(suspect(0))]);
+    assert_eq!(passes_over(false), []);
+}

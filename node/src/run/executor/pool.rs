@@ -14,34 +14,39 @@ use std::path::Path;
 use std::time::Duration;
 
 /// What of the pool the next block could hold.
-struct Waiting<'a> {
+pub(super) struct Waiting {
     /// Whether there is anything.
     any: bool,
     /// What has waited longest, beside the excused (R38, R40).
-    oldest: Option<&'a Transaction>,
+    oldest: Option<Transaction>,
 }
 
 impl Executor {
-    /// What of the pool the next block could hold.
-    fn waiting(&self) -> Waiting<'_> {
+    /// What of the pool the next block could hold. Who has something next that it could not goes to the end of the line.
+    pub(super) fn waiting(&mut self) -> Waiting {
         let reader = self.ledger.reader();
         let height = self.ledger.tip().height.next();
+        let mut refused = Vec::new();
         // What nobody could put into a block now must not make the others wait for its primary (R33).
-        let mut includable = self
-            .pool
-            .includable(
-                height,
-                |account| next_nonce(&reader, account),
-                |transaction| self.admission(&reader).check(transaction).is_ok(),
-            )
-            .peekable();
+        let admitted = |transaction: &Transaction| {
+            let admitted = self.admission(&reader).check(transaction).is_ok();
+            if !admitted {
+                refused.push(transaction.body().account);
+            }
+            admitted
+        };
+        let next = |account| next_nonce(&reader, account);
+        let mut includable = self.pool.includable(height, next, admitted).peekable();
         let any = includable.peek().is_some();
-        Waiting { any, oldest: includable.find(|transaction| !self.pool.is_excused(transaction.id())) }
+        let oldest = includable.find(|transaction| !self.pool.is_excused(transaction.id())).cloned();
+        drop(includable);
+        self.pool.defer(&refused);
+        Waiting { any, oldest }
     }
 
     /// R38: whether a committed block could have held the transaction that has waited longest as well.
-    pub(super) fn had_room(&self, block: &Block) -> bool {
-        let Some(oldest) = self.waiting().oldest else { return false };
+    pub(super) fn had_room(&self, block: &Block, waiting: &Waiting) -> bool {
+        let Some(oldest) = &waiting.oldest else { return false };
         let (parameters, transactions) = (self.ledger.parameters(), &block.transactions);
         let bytes: usize = transactions.iter().map(|transaction| transaction.bytes().len()).sum();
         transactions.len() < parameters.block_transactions_max as usize
@@ -50,14 +55,13 @@ impl Executor {
     }
 
     /// Tells the core and others where the pool and the chain are.
-    pub(super) fn show(&mut self) {
-        let Waiting { any, oldest } = self.waiting();
-        let oldest = oldest.map(Transaction::id);
+    pub(super) fn show(&mut self, Waiting { any, oldest }: Waiting) {
+        let oldest = oldest.as_ref().map(Transaction::id);
         // Told again after each commit: the core forgets it when a batch turns out empty.
         if any || self.pending {
             let parameters = self.ledger.parameters();
-            let full = self.pool.len() >= parameters.block_transactions_max as usize
-                || self.pool.bytes() >= parameters.block_bytes_max as usize;
+            let (count, bytes) = (parameters.block_transactions_max, parameters.block_bytes_max);
+            let full = self.pool.fills(count as usize, bytes as usize);
             let pending = if any { Pending::Some { oldest, full } } else { Pending::Nothing };
             self.answer(Input::Pending(pending));
         }
@@ -86,7 +90,8 @@ impl Executor {
         self.metrics.incoming(Outcome::Refused, count - taken);
         // Makes room for the next batch of ingest.
         let _ = self.inserted.try_recv();
-        self.show();
+        let waiting = self.waiting();
+        self.show(waiting);
     }
 
     /// The signatures hold; the rest is checked against the tip of now.
