@@ -151,7 +151,8 @@ impl Replica {
         if accepted.is_some() {
             self.rates.committed(weight(block));
         } else {
-            self.caught_up_to(height);
+            // It comes from others after its time: this replica is behind, and measures nothing.
+            self.rates.waits(false);
         }
         self.forget(height);
         // R32: each commit above the own tip restarts the timer.

@@ -34,8 +34,6 @@ struct Watched {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fairness {
     roomy: u64,
-    /// Blocks up to here came from others, after their time.
-    caught_up_to: Height,
     watched: VecDeque<Watched>,
     /// R40: under which primaries a transaction was passed over and they were suspected for it.
     suspected: VecDeque<(TransactionId, BTreeSet<ValidatorIndex>)>,
@@ -85,15 +83,7 @@ impl Replica {
 
     /// R38: a committed block of this view could have held more.
     pub(super) fn on_room(&mut self, height: Height) {
-        let of_view = height > self.anchor.height && height > self.fairness.caught_up_to;
-        self.fairness.roomy += u64::from(of_view);
-    }
-
-    /// A block is committed that this replica had not accepted: it is behind, and what it sees of the others is past.
-    pub(super) fn caught_up_to(&mut self, height: Height) {
-        self.fairness.caught_up_to = height;
-        self.fairness.watched.clear();
-        self.rates.waits(false);
+        self.fairness.roomy += u64::from(height > self.anchor.height);
     }
 
     /// R38: what is passed over for long is sent to all, and if that does not help the primary is suspected.
