@@ -14,6 +14,7 @@ mod cli;
 mod config;
 mod devnet;
 mod error;
+mod files;
 mod run;
 
 use std::process::ExitCode;

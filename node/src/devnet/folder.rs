@@ -2,8 +2,9 @@
 
 use super::plan::Plan;
 use crate::error::NodeError;
+use crate::files::replace;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Marks the folder as a devnet's; locked while one runs.
@@ -107,18 +108,6 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, NodeError> {
     let entries = std::fs::read_dir(dir).map_err(NodeError::file("list", dir))?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     paths.collect::<Result<_, _>>().map_err(NodeError::file("list", dir))
-}
-
-/// Writes a file so that readers see the old content or the new, and nothing between.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
-    let new = path.with_extension("new");
-    let write = || {
-        let mut file = File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    };
-    write().map_err(NodeError::file("write", path))
 }
 
 #[cfg(test)]

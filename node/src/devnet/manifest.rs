@@ -1,10 +1,11 @@
 //! `DIR/devnet.json`: what scripts need to know of a running devnet.
 
 use super::child::Validator;
-use super::folder::{Folder, replace};
+use super::folder::Folder;
 use super::generate::{account_path, genesis_path};
 use super::plan::Plan;
 use crate::error::NodeError;
+use crate::files::replace;
 use quorate_chain::{AccountId, ChainId};
 use quorate_genesis::Genesis;
 use serde::{Deserialize, Serialize};

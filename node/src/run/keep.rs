@@ -5,10 +5,12 @@
 use super::ingest::Incoming;
 use super::wire::BATCH_TRANSACTIONS_MAX;
 use crate::config::NodeConfig;
+use crate::error::NodeError;
+use crate::files::replace;
 use quorate_chain::Transaction;
 use quorate_chain::codec::{List, decode, encode};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use tokio::sync::mpsc;
 
@@ -20,20 +22,18 @@ const KEPT_BYTES_MAX: u64 = 65 * 1024 * 1024;
 const CHECKSUM_BYTES: usize = blake3::OUT_LEN;
 
 /// Writes what waits; the file is there as a whole or not at all.
-pub(super) fn write<'a>(path: &Path, waiting: impl Iterator<Item = &'a Transaction>) -> io::Result<usize> {
+pub(super) fn write<'a>(
+    path: &Path,
+    waiting: impl Iterator<Item = &'a Transaction>,
+) -> Result<usize, NodeError> {
     let all: Vec<_> = waiting.take(KEPT_MAX).cloned().collect();
     let count = all.len();
     if count == 0 {
         return Ok(0);
     }
-    let all = List::<Transaction, 0, KEPT_MAX>::new(all).map_err(|error| io::Error::other(error.0))?;
     let mut bytes = encode(&all);
     bytes.extend(blake3::hash(&bytes).as_bytes());
-    let unfinished = path.with_extension("unfinished");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    fs::rename(unfinished, path)?;
+    replace(path, &bytes)?;
     Ok(count)
 }
 

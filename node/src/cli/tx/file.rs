@@ -4,6 +4,7 @@
 use super::bad;
 use crate::cli::Output;
 use crate::error::NodeError;
+use crate::files::replace;
 use quorate_chain::codec::{decode, encode};
 use quorate_chain::crypto::Domain;
 use quorate_chain::{ChainId, PublicKey, Signature, Transaction, TransactionBody};
@@ -81,9 +82,7 @@ pub(super) fn write(path: &Path, draft: &Draft, output: Output) -> Result<(), No
         says: draft.says(),
     };
     let text = serde_json::to_string_pretty(&form).map_err(|error| NodeError::Usage(error.to_string()))?;
-    let new = path.with_extension("new");
-    std::fs::write(&new, text + "\n").map_err(NodeError::file("write", &new))?;
-    std::fs::rename(&new, path).map_err(NodeError::file("write", path))?;
+    replace(path, (text + "\n").as_bytes())?;
     show(path, draft, output)
 }
 
