@@ -356,6 +356,18 @@ impl Mempool {
         self.arrivals.iter().filter_map(move |(at, id)| Some((*at, ready(id)?)))
     }
 
+    /// What to tell others of (R33, R38): this one first, if it waits, then the oldest of those that came no later than
+    /// this.
+    pub fn relayed(
+        &self,
+        first: Option<TransactionId>,
+        since: TimestampMs,
+    ) -> impl Iterator<Item = &Transaction> {
+        let old = self.oldest().take_while(move |(at, _)| *at <= since).map(|(_, transaction)| transaction);
+        let others = old.filter(move |transaction| Some(transaction.id()) != first);
+        first.and_then(|id| self.get(id)).into_iter().chain(others)
+    }
+
     /// A waiting transaction was passed on to others.
     pub fn sent(&mut self, id: TransactionId, now: TimestampMs) {
         Self::note(&mut self.sent, &self.ids, (now, id));

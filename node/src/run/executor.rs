@@ -204,8 +204,7 @@ impl Executor {
                 tracing::warn!(transaction = %id, "no primary has put this transaction into a block; nobody is \
                     suspected for it any more");
                 self.pool.excuse(id);
-                let waiting = self.waiting();
-                self.show(waiting);
+                self.show();
             }
             Job::SentBefore(age, batches, answer) => {
                 let _ = answer.send(self.sent_before(age, batches));
@@ -293,7 +292,7 @@ impl Executor {
         if self.had_room(&committed.block, &waiting) {
             self.answer(Input::Room(height));
         }
-        self.show(waiting);
+        self.tell(waiting);
         Ok(())
     }
 

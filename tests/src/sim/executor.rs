@@ -177,10 +177,7 @@ impl Executor {
 
     /// Waiting transactions, for the other validators: this one first.
     pub(super) fn relayed(&self, first: Option<TransactionId>) -> Vec<Transaction> {
-        let others = self.pool.oldest().map(|(_, transaction)| transaction);
-        let others = others.filter(|transaction| Some(transaction.id()) != first);
-        let all = first.and_then(|id| self.pool.get(id)).into_iter().chain(others);
-        all.take(RELAYED_MAX).cloned().collect()
+        self.pool.relayed(first, TimestampMs(u64::MAX)).take(RELAYED_MAX).cloned().collect()
     }
 
     pub(super) fn has_committed(&self, transaction: &Transaction) -> bool {

@@ -7,7 +7,7 @@ use crate::run::metrics::Outcome;
 use crate::run::way;
 use crate::run::wire::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
 use quorate_chain::execution::{check_form, work};
-use quorate_chain::{Block, Transaction, TransactionId};
+use quorate_chain::{Block, TimestampMs, Transaction, TransactionId};
 use quorate_consensus::{Input, Pending};
 use quorate_rpc::Rejection;
 use std::path::Path;
@@ -55,7 +55,13 @@ impl Executor {
     }
 
     /// Tells the core and others where the pool and the chain are.
-    pub(super) fn show(&mut self, Waiting { any, oldest }: Waiting) {
+    pub(super) fn show(&mut self) {
+        let waiting = self.waiting();
+        self.tell(waiting);
+    }
+
+    /// The same, of what was looked up before.
+    pub(super) fn tell(&mut self, Waiting { any, oldest }: Waiting) {
         let oldest = oldest.as_ref().map(Transaction::id);
         // Told again after each commit: the core forgets it when a batch turns out empty.
         if any || self.pending {
@@ -90,8 +96,7 @@ impl Executor {
         self.metrics.incoming(Outcome::Refused, count - taken);
         // Makes room for the next batch of ingest.
         let _ = self.inserted.try_recv();
-        let waiting = self.waiting();
-        self.show(waiting);
+        self.show();
     }
 
     /// The signatures hold; the rest is checked against the tip of now.
@@ -104,18 +109,12 @@ impl Executor {
 
     pub(super) fn oldest(&self, first: Option<TransactionId>, age: Duration) -> Vec<Transaction> {
         let since = now().0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        let old = self.pool.oldest().take_while(|(at, _)| at.0 <= since).map(|(_, transaction)| transaction);
-        let others = old.filter(|transaction| Some(transaction.id()) != first);
         let mut bytes = 0;
-        let some = first
-            .and_then(|id| self.pool.get(id))
-            .into_iter()
-            .chain(others)
-            .take(BATCH_TRANSACTIONS_MAX)
-            .take_while(|transaction| {
-                bytes += transaction.bytes().len() + 4;
-                bytes <= BATCH_BYTES_MAX
-            });
+        let some = self.pool.relayed(first, TimestampMs(since)).take(BATCH_TRANSACTIONS_MAX);
+        let some = some.take_while(|transaction| {
+            bytes += transaction.bytes().len() + 4;
+            bytes <= BATCH_BYTES_MAX
+        });
         some.cloned().collect()
     }
 
