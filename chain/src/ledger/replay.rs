@@ -255,7 +255,7 @@ fn write(store: &dyn Store, runs: &mut Writer, batch: &Batch) -> Result<(), Ledg
     if batch.heights == 0 {
         return Ok(());
     }
-    let mut at = Cursor::default();
+    let mut at = Cursor::Start;
     while !batch.write(store, runs, &mut at, REPLAY_SLICE_ENTRIES)? {
         // Nobody reads yet.
         runs.work(store, REPLAY_SLICE_ENTRIES, |_| {})?;

@@ -31,7 +31,7 @@ pub(super) type RunKey = (Index, Vec<u8>);
 
 /// A [`RunKey`] that is compared without looking it up: most differ in the first bytes, which lie in the map itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
+pub(super) struct Row {
     index: Index,
     /// The first bytes of the key, zeros where it ends; ascending as the keys are.
     head: u64,
@@ -73,12 +73,9 @@ pub(super) struct Batch {
 
 /// Where the writing of a batch has come to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cursor(Written);
-
-#[derive(Clone, Debug, Default)]
-enum Written {
+pub(super) enum Cursor {
     #[default]
-    Nothing,
+    Start,
     State(KeyHash),
     Index(IndexKey),
     Run(Row),
@@ -170,26 +167,26 @@ impl Batch {
         max: usize,
     ) -> Result<bool, StoreError> {
         let mut left = max;
-        if matches!(at.0, Written::Nothing | Written::State(_)) {
-            let from = match &at.0 {
-                Written::State(hash) => Bound::Excluded(*hash),
+        if matches!(at, Cursor::Start | Cursor::State(_)) {
+            let from = match at {
+                Cursor::State(hash) => Bound::Excluded(*hash),
                 _ => Bound::Unbounded,
             };
             for (hash, Entry { key, value }) in self.entries((from, Bound::Unbounded)).take(left) {
                 let entry = value.as_ref().map(|value| state_entry(key, value));
                 store.set(Table::State, &hash.0, entry.as_deref())?;
-                at.0 = Written::State(*hash);
+                *at = Cursor::State(*hash);
                 left -= 1;
             }
         }
-        if !matches!(at.0, Written::Run(_)) {
-            let from = match &at.0 {
-                Written::Index(key) => Bound::Excluded(key.clone()),
+        if !matches!(at, Cursor::Run(_)) {
+            let from = match at {
+                Cursor::Index(key) => Bound::Excluded(key.clone()),
                 _ => Bound::Unbounded,
             };
             for (key, value) in self.index.range((from, Bound::Unbounded)).take(left) {
                 store.set(key.0, &key.1, value.as_deref())?;
-                at.0 = Written::Index(key.clone());
+                *at = Cursor::Index(key.clone());
                 left -= 1;
             }
         }
@@ -203,8 +200,8 @@ impl Batch {
         at: &mut Cursor,
         max: usize,
     ) -> Result<bool, StoreError> {
-        let from = match &at.0 {
-            Written::Run(row) => Bound::Excluded(row.clone()),
+        let from = match at {
+            Cursor::Run(row) => Bound::Excluded(row.clone()),
             _ => Bound::Unbounded,
         };
         let mut rest = self.runs.range((from, Bound::Unbounded));
@@ -218,7 +215,7 @@ impl Batch {
             last = Some(row);
         }
         if let Some(row) = last {
-            at.0 = Written::Run(row.clone());
+            *at = Cursor::Run(row.clone());
         }
         Ok(false)
     }

@@ -89,7 +89,7 @@ impl Shared {
         if !done {
             return Ok(true);
         }
-        pen.at = Cursor::default();
+        pen.at = Cursor::Start;
         let more = {
             let mut inner = self.inner();
             inner.sealed = None;

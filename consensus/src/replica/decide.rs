@@ -3,7 +3,6 @@
 
 use super::blocks::{Broken, Execution};
 use super::effect::{Effect, Halt};
-use super::rate::weight;
 use super::{AHEAD_MAX, DECIDED_MAX, RECENT_MAX, Replica, Tip};
 use crate::message::SealedBlock;
 use quorate_chain::certificate::PATH_HEADERS_MAX;
@@ -148,12 +147,7 @@ impl Replica {
         self.drop_overridden();
         let accepted = self.accepted_at.get(&height).copied();
         self.timeout.committed(accepted.map(|accepted| self.now.time.0.saturating_sub(accepted.0)));
-        if accepted.is_some() {
-            self.rates.committed(weight(block));
-        } else {
-            // It comes from others after its time: this replica is behind, and measures nothing.
-            self.rates.waits(false);
-        }
+        self.weigh(block, accepted.is_some());
         self.forget(height);
         // R32: each commit above the own tip restarts the timer.
         self.timers.stop_progress();

@@ -11,7 +11,7 @@ pub(super) const RATE_TIMEOUTS: u64 = 10;
 
 /// What a block counts: its bytes, and for each transaction about what its signatures and changes cost beside these, so
 /// that a load of few long transactions is none of a slow primary.
-pub(super) fn weight(block: &SealedBlock) -> u64 {
+fn weight(block: &SealedBlock) -> u64 {
     const TRANSACTION: u64 = 200;
     let transactions = &block.block().transactions;
     let bytes = |transaction: &Transaction| transaction.bytes().len() as u64;
@@ -58,7 +58,7 @@ impl Rates {
         self.pressed &= full;
     }
 
-    pub(super) const fn committed(&mut self, weight: u64) {
+    const fn committed(&mut self, weight: u64) {
         self.weight += weight;
     }
 
@@ -97,6 +97,15 @@ impl Rates {
 }
 
 impl Replica {
+    /// A block is committed. One that was not accepted before comes from others after its time: this replica is behind,
+    /// and measures nothing.
+    pub(super) fn weigh(&mut self, block: &SealedBlock, accepted: bool) {
+        self.rates.waits(accepted);
+        if self.rates.pressed {
+            self.rates.committed(weight(block));
+        }
+    }
+
     /// R41: suspects a primary whose view commits less than half of what is usual.
     pub(super) fn measure(&mut self) {
         let slow = self.rates.end(self.now.time, self.pending.is_full());

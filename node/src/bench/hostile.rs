@@ -4,9 +4,11 @@
 use super::accounts::Account;
 use super::network::Node;
 use crate::error::NodeError;
-use quorate_chain::codec::Bytes;
+use quorate_chain::codec::{Bytes, List, encode};
+use quorate_chain::crypto::Domain;
 use quorate_chain::instruction::Instruction;
 use quorate_chain::{Amount, AssetId, ChainId, Nonce, Transaction, TransactionBody};
+use quorate_rpc::MANY_MAX;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most connections that mean harm.
@@ -52,34 +54,27 @@ impl Hostile {
     /// # Errors
     /// None that an account's own key could cause.
     pub(super) fn new(account: &Account, chain: ChainId) -> Result<Self, NodeError> {
-        let made = |number: u64| {
+        let made = |number: u64, wrong: bool| {
             let memo = Bytes::default();
-            let transfer = Instruction::Transfer {
-                to: account.address,
-                asset: AssetId::NATIVE,
-                amount: Amount(1),
-                memo,
-            };
+            let (to, asset, amount) = (account.address, AssetId::NATIVE, Amount(1));
+            let transfer = Instruction::Transfer { to, asset, amount, memo };
             // The account's next nonce never comes.
             let nonce = Nonce(account.nonce.0 + 1 + number);
-            TransactionBody::new(chain, account.address, nonce, vec![transfer])
-                .and_then(|body| Transaction::sign(body, chain, &[&account.key]))
-                .map_err(|error| NodeError::Usage(format!("cannot make hostile transactions: {}", error.0)))
+            let body = TransactionBody::new(chain, account.address, nonce, vec![transfer])?;
+            let mut signature = account.key.sign(Domain::Transaction, chain, &body);
+            // In its first half, so that it stays a signature by its form.
+            signature.0[0] ^= u8::from(wrong);
+            Transaction::with_signatures(body, vec![(account.key.public(), signature)])
         };
         let mut requests = Vec::new();
-        for request in 0..REQUESTS {
-            let (mut right, mut wrong) = (list(), list());
-            for number in request * REQUEST..(request + 1) * REQUEST {
-                let transaction = made(number)?;
-                push(&mut right, transaction.bytes());
-                let mut bytes = transaction.bytes().to_vec();
-                // Of the signature's first half, so that it stays a signature by its form.
-                if let Some(byte) = bytes.len().checked_sub(40).and_then(|place| bytes.get_mut(place)) {
-                    *byte ^= 1;
-                }
-                push(&mut wrong, &bytes);
+        for first in (0..REQUESTS).map(|request| request * REQUEST) {
+            for wrong in [true, false] {
+                let all: Result<_, _> = (first..first + REQUEST).map(|number| made(number, wrong)).collect();
+                let request = all.and_then(List::<Transaction, 0, MANY_MAX>::new);
+                requests.push(encode(&request.map_err(|error| {
+                    NodeError::Usage(format!("cannot make hostile transactions: {}", error.0))
+                })?));
             }
-            requests.extend([wrong, right]);
         }
         Ok(Self { requests })
     }
@@ -103,21 +98,10 @@ impl Hostile {
     }
 }
 
-fn list() -> Vec<u8> {
-    // As many as fit into a length.
-    (REQUEST as u32).to_le_bytes().to_vec()
-}
-
-fn push(list: &mut Vec<u8>, transaction: &[u8]) {
-    // A transaction is at most 30 KiB long.
-    list.extend((transaction.len() as u32).to_le_bytes());
-    list.extend(transaction);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_chain::codec::{List, decode};
+    use quorate_chain::codec::decode;
     use quorate_chain::crypto::SecretKey;
 
     #[test]

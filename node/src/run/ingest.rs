@@ -212,7 +212,7 @@ impl Ingest {
         let mut insert: Vec<Insertion> = Vec::new();
         let mut publish = Vec::new();
         for (candidate, verdict) in checked.into_iter().zip(verdicts) {
-            way::tell([&candidate.transaction], verdict.name(), None);
+            way::tell_one(candidate.transaction.id(), verdict.name(), None);
             if verdict == Verdict::Forged {
                 if let Some(batch) = candidate.batch {
                     sound[batch] = false;
